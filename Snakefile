@@ -1,0 +1,50 @@
+"""vfprog: from raw visual-field exports to rates, forecasts and reports, for every cohort of a config.
+
+snakemake --cores 8                              config/config.yaml
+snakemake --cores 8 --configfile my.yaml         another config, instead of it
+"""
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(workflow.basedir)))
+
+from vfprog.config import parse_config
+from vfprog.errors import UserError
+from vfprog.provenance import code_digest
+
+# A config of the user's own replaces the default one; Snakemake would merge the two.
+if "cohorts" not in config:
+
+    configfile: "config/config.yaml"
+
+
+try:
+    cfg = parse_config(dict(config))
+except UserError as error:
+    raise WorkflowError(str(error))
+
+RUN = f"results/{cfg.run}"
+MODEL = f"{RUN}/models/{cfg.trajectory.model}"
+
+
+wildcard_constraints:
+    cohort="|".join(cfg.cohorts),
+    model="|".join(cfg.models),
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/preprocess.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/fit.smk"
+include: "workflow/rules/forecast.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        f"{RUN}/models.csv",
+        expand(f"{RUN}/{{cohort}}/report/index.html", cohort=cfg.cohorts),
+        expand(f"{RUN}/{{cohort}}/retest.csv", cohort=RETESTS),

@@ -1,0 +1,192 @@
+"""The report as a browser shows it: opened from disk, offline, driven by clicks and keys.
+
+A probe page holds the report in a frame, does what a reader would do, and writes what it saw as JSON. Only
+the probe needs the flag that lets one file look into another; the report itself is opened as it is.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_run import HOSTILE, write_pages, write_run
+
+from vfprog.config import PlotsConfig
+from vfprog.plots.figures import draw_figures
+
+pytestmark = pytest.mark.browser
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-logging=stderr",
+    "--v=0",
+]
+PROBE = """<!doctype html><title>probe</title><iframe id="frame" width="1300" height="900"></iframe>
+<pre id="seen"></pre><script>
+const frame = document.getElementById("frame");
+const box = item => { const b = item.getBoundingClientRect(); return [b.width, b.height]; };
+frame.addEventListener("load", async () => {
+  const page = frame.contentDocument, table = page.getElementById("eye-table");
+  await Promise.all([...page.images].map(image => image.decode()));
+  const column = key => table.querySelector(`th[data-key=${key}]`);
+  const cells = key => [...table.tBodies[0].rows].filter(r => !r.hidden)
+    .map(r => r.cells[column(key).cellIndex].textContent);
+  const seen = {
+    title: page.title,
+    scripts: page.scripts.length,
+    pictures: [...page.images].map(image => [image.naturalWidth, ...box(image)]),
+    drawings: [...page.querySelectorAll("svg")].map(box),
+    marks: [...page.querySelectorAll("svg path, svg circle, svg polygon")].map(box),
+    wider: page.documentElement.scrollWidth - page.documentElement.clientWidth,
+  };
+  if (table) {
+    seen.address = cells("visits");
+    seen.patients = cells("patient");
+    column("rate").querySelector("button").click();
+    seen.ascending = [cells("rate"), column("rate").getAttribute("aria-sort")];
+    column("rate").querySelector("button").click();
+    seen.descending = [cells("rate"), column("rate").getAttribute("aria-sort")];
+    column("slope").querySelector("button").click();
+    seen.missing = cells("slope");
+    seen.others = column("rate").getAttribute("aria-sort");
+    column("visits").querySelector("button").focus();
+    seen.focused = page.activeElement.textContent;
+    page.getElementById("filter").value = "p002";
+    page.getElementById("filter").dispatchEvent(new Event("input"));
+    seen.filtered = cells("patient");
+    page.getElementById("filter").value = "";
+    page.getElementById("flagged").click();
+    seen.flagged = cells("flag");
+    seen.count = page.getElementById("shown").textContent;
+  }
+  document.getElementById("seen").textContent = JSON.stringify(seen);
+});
+frame.src = ADDRESS;
+</script>
+"""
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        pytest.skip("needs chromium, chromium-browser or google-chrome on the path")
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = write_run(tmp_path_factory.mktemp("run"), ids=[HOSTILE])
+    draw_figures(run.cohort, run.model, run.cohort / "figures", PlotsConfig(example_eyes=1))
+    return write_pages(run)
+
+
+def browse(chromium: str, address: str, profile: Path, *flags: str) -> tuple[str, str]:
+    """The page's document after its scripts ran, and what the browser logged."""
+    command = [chromium, *FLAGS, f"--user-data-dir={profile}", "--virtual-time-budget=10000", *flags]
+    done = subprocess.run(
+        [*command, "--dump-dom", address], capture_output=True, text=True, timeout=120, check=True
+    )
+    return done.stdout, done.stderr
+
+
+def look(chromium: str, address: str, folder: Path) -> dict[str, Any]:
+    """What the probe saw on a page of the report."""
+    probe = folder / "probe.html"
+    probe.write_text(PROBE.replace("ADDRESS", json.dumps(address)))
+    text, log = browse(chromium, probe.as_uri(), folder / "profile", "--allow-file-access-from-files")
+    seen = re.search(r'<pre id="seen">(.*?)</pre>', text, re.DOTALL)
+    assert seen and seen.group(1), log
+    return json.loads(html.unescape(seen.group(1)))
+
+
+@pytest.fixture(scope="module")
+def index(chromium: str, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    address = (folder / "index.html").as_uri() + "#sort=visits,desc"
+    return look(chromium, address, tmp_path_factory.mktemp("index"))
+
+
+@pytest.fixture(scope="module")
+def eye(chromium: str, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return look(chromium, (folder / "eyes" / "eye-0001.html").as_uri(), tmp_path_factory.mktemp("eye"))
+
+
+@pytest.mark.parametrize("page", ["index.html", "eyes/eye-0001.html"])
+def test_pages_open_from_disk_with_a_clean_console(
+    chromium: str, folder: Path, tmp_path: Path, page: str
+) -> None:
+    text, log = browse(chromium, (folder / page).as_uri(), tmp_path / "profile")
+    assert "Not a medical device" in text
+    assert not re.search(r"CONSOLE|Refused to|Content Security Policy", log), log
+
+
+def test_the_console_is_watched(chromium: str, tmp_path: Path) -> None:
+    """The check above can fail: a broken page does leave a line."""
+    page = tmp_path / "broken.html"
+    page.write_text("<script>undefinedFunction()</script>")
+    assert "CONSOLE" in browse(chromium, page.as_uri(), tmp_path / "profile")[1]
+
+
+def test_every_figure_draws(index: dict[str, Any]) -> None:
+    assert len(index["pictures"]) == 7
+    for natural, width, height in index["pictures"]:
+        assert natural > 100 and width > 100 and height > 20
+
+
+def test_every_drawing_of_an_eye_has_a_size(eye: dict[str, Any]) -> None:
+    fields = 12 + 2 + 5 + 5  # visits, sensitivities, forecasts, their widths
+    legends, charts = 3, 1 + 4  # MD and latents
+    assert len(eye["drawings"]) == legends + fields + charts
+    for width, height in eye["drawings"]:
+        assert width > 100 and height > 20
+    assert len(eye["marks"]) > 300
+    assert all(width + height > 0 for width, height in eye["marks"])
+
+
+def test_pages_fit_the_window(index: dict[str, Any], eye: dict[str, Any]) -> None:
+    assert index["wider"] == eye["wider"] == 0
+
+
+def test_a_hostile_identifier_is_shown_as_text(index: dict[str, Any]) -> None:
+    assert index["patients"].count(HOSTILE) == 2
+    assert index["scripts"] == 1
+
+
+def test_the_address_sorts_the_table(index: dict[str, Any]) -> None:
+    assert index["address"] == ["15", "9", "7", "5", "3", "1"]
+
+
+def test_headings_sort_up_and_down_and_say_so(index: dict[str, Any]) -> None:
+    rates, direction = index["ascending"]
+    assert direction == "ascending"
+    assert [text.split()[0] for text in rates] == ["−1.30", "−0.75", "−0.40", "−0.20", "−0.10", "0.02"]
+    assert index["descending"] == [rates[::-1], "descending"]
+    assert index["others"] == "none"
+
+
+def test_missing_values_sort_last(index: dict[str, Any]) -> None:
+    assert index["missing"][-1] == "–"
+    assert index["missing"][0] == "−1.56"
+
+
+def test_headings_take_the_keyboard_s_focus(index: dict[str, Any]) -> None:
+    assert index["focused"] == "Visits"
+
+
+def test_the_table_is_filtered(index: dict[str, Any]) -> None:
+    assert index["filtered"] == ["P002", "P002"]
+    assert index["flagged"] == ["progressing"] * 3
+    assert index["count"] == "3 of 6 eyes shown"

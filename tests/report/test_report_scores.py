@@ -1,0 +1,109 @@
+"""The evaluation in tables and words."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from vfprog.plots.results import Results
+from vfprog.report.scores import (
+    evaluated,
+    further_tables,
+    pivot,
+    score_tables,
+    standings,
+    verdict,
+)
+
+
+def difference(method: str, value: float, lower: float, upper: float) -> dict[str, object]:
+    cell = {"metric": "mae", "n_first": 3, "horizon": "all", "severity": "all"}
+    return cell | {"method": method, "value": value, "lower": lower, "upper": upper}
+
+
+DIFFERENCES = pd.DataFrame(
+    [
+        difference("static", -0.07, -0.10, -0.04),
+        difference("published", 4.5, 4.0, 5.0),
+        difference("trajectory", -0.02, -0.05, 0.01),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        ("static", "errs less than the mean of past visits, and the interval excludes zero: −0.070 dB"),
+        ("published", "errs more than the mean of past visits, and the interval excludes zero: 4.500 dB"),
+        (
+            "trajectory",
+            "ties with the mean of past visits: the interval includes zero: −0.020 dB [−0.050, 0.010]",
+        ),
+    ],
+)
+def test_the_report_s_method_is_judged_by_its_interval(method: str, words: str) -> None:
+    (sentence,) = verdict(DIFFERENCES, method)
+    assert words in sentence
+    assert sentence.startswith("Given the first 3 visits")
+
+
+def test_every_method_is_better_a_tie_or_worse() -> None:
+    table = standings(DIFFERENCES)
+    assert [cell.text for cell in table.rows[0]] == [
+        "First 3 visits",
+        "VAE, static field",
+        "VAE, latent trajectory",
+        "Published latent regression",
+    ]
+    only_ties = standings(DIFFERENCES[DIFFERENCES["method"] == "trajectory"])
+    assert [cell.text for cell in only_ties.rows[0]][1::2] == ["none", "none"]
+
+
+def test_a_pivot_has_a_row_a_method_and_counts_at_the_foot(results: Results) -> None:
+    mae, differences = score_tables(results.evaluation, results.differences)
+    assert [h.label for h in mae.headers] == ["Method", "First 3 visits", "First 5 visits", "First 7 visits"]
+    body = {row[0].text: [cell.text for cell in row[1:]] for row in mae.rows}
+    assert body["Mean of past visits"][0] == "2.16 [2.10, 2.22]"
+    assert body["Visits / eyes / patients"] == ["400 / 40 / 25"] * 3
+    assert "Mean of past visits" not in {row[0].text for row in differences.rows}
+
+
+def test_a_missing_cell_of_a_pivot_is_empty() -> None:
+    counts = {"n_visits": 1, "n_eyes": 1, "n_patients": 1}
+    rows = [
+        {"method": "mean", "visit": 4, "value": 1.0, "lower": 0.5, "upper": 2.0} | counts,
+        {"method": "last", "visit": 6, "value": 2.0, "lower": 1.5, "upper": 3.0} | counts,
+    ]
+    table = pivot(pd.DataFrame(rows), "visit", {4: "Visit 4", 6: "Visit 6", 8: "Visit 8"}, "MAE")
+    assert [[cell.text for cell in row] for row in table.rows[:2]] == [
+        ["Last visit", "", "2.00 [1.50, 3.00]"],
+        ["Mean of past visits", "1.00 [0.50, 2.00]", ""],
+    ]
+
+
+def test_further_tables_cover_metrics_horizons_severity_and_the_published_comparison(
+    results: Results,
+) -> None:
+    tables = further_tables(results.evaluation, results.differences, results.published)
+    captions = [table.caption for table in tables]
+    assert captions[:2] == ["CRPS (dB)", "Coverage of the 90 % interval"]
+    assert "MAE by time ahead, given the first 5 visits (dB)" in captions
+    assert captions[-1].startswith("Published comparison")
+    assert tables[-1].rows[-1][0].text == "Eyes / patients"
+    severity = next(t for t in tables if t.caption.startswith("MAE by severity"))
+    assert [h.label for h in severity.headers][1:] == [
+        "mild (above −6 dB)",
+        "moderate",
+        "severe (below −12 dB)",
+    ]
+
+
+def test_without_a_published_comparison_there_is_no_empty_table(results: Results) -> None:
+    tables = further_tables(results.evaluation, results.differences, results.published.iloc[:0])
+    assert not any(t.caption.startswith("Published") for t in tables)
+
+
+def test_how_much_the_evaluation_rests_on(results: Results) -> None:
+    assert (
+        evaluated(results.evaluation) == "400 later visits of 40 eyes of 25 patients given the first 3 visits"
+    )

@@ -1,0 +1,107 @@
+"""The config refuses what it cannot mean, naming key, value and what is allowed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vfprog.config import Config, json_schema, parse_config, read_config
+from vfprog.errors import UserError
+
+TABLE = {"role": "both", "path": "fields.csv", "columns": {"date": "date", "td": "td{}"}}
+
+
+def config_of(cohort: dict[str, Any] | None = None, **sections: Any) -> dict[str, Any]:
+    return {"cohorts": {"clinic": TABLE | (cohort or {})}} | sections
+
+
+def columns_of(**columns: Any) -> dict[str, Any]:
+    return config_of({"columns": columns})
+
+
+def test_the_least_config_has_every_default() -> None:
+    config = parse_config(config_of())
+    assert config.run == "default"
+    assert config.training_cohorts == ["clinic"]
+    assert config.cohorts["clinic"].paths == ["fields.csv"]
+    assert config.forecast.years_ahead == [0.5, 1, 2, 3, 5]
+
+
+def test_several_paths_and_a_simulated_cohort() -> None:
+    cohorts = {
+        "a": TABLE | {"role": "apply", "path": ["1.csv", "2.csv"]},
+        "demo": {"role": "train", "format": "simulated", "simulate": {"eyes": 300}},
+    }
+    config = parse_config({"cohorts": cohorts})
+    assert config.cohorts["a"].paths == ["1.csv", "2.csv"]
+    assert config.cohorts["demo"].paths == []
+    assert config.training_cohorts == ["demo"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        ({}, "config: cohorts: Field required"),
+        (config_of(sede=3), r"config: sede: Extra inputs are not permitted \(given: 3\)"),
+        (config_of(seed=-1), r"config: seed: .*greater than or equal to 0 \(given: -1\)"),
+        (config_of(run="a/b"), "config: run: String should match pattern"),
+        (config_of({"role": "aply"}), r"cohorts.clinic.role: .*'train', 'apply' or 'both' \(given: 'aply'\)"),
+        (config_of({"role": "apply"}), "none has role train or both"),
+        (config_of({"path": None}), "give either path or download"),
+        (config_of({"columns": None}), "format table needs `columns`"),
+        (config_of({"format": "visualfields"}), "the other formats name their columns themselves"),
+        (config_of({"simulate": {}}), "`simulate` goes with format: simulated only"),
+        (config_of({"format": "simulated"}), "takes `simulate` and neither path nor download"),
+        (
+            config_of({"path": None, "download": {"url": "x", "git_blob": "123"}}),
+            "download.git_blob: String should",
+        ),
+        (config_of({"join": {"path": "ages.csv", "by": []}}), "join.by: List should have at least 1 item"),
+        (columns_of(date="date"), "name the columns of td or sens"),
+        (columns_of(date="date", td="td"), "needs one {} where the location number stands"),
+        (columns_of(td="td{}"), "name a column for time"),
+        (columns_of(td="td{}", visit="visit"), "give visit_interval"),
+        (columns_of(td="td{}", age="age", birth_date="born"), "name the date column too"),
+        (columns_of(td="td{}", age="age", age_at="first_field"), "name date, years or visit as well"),
+        (columns_of(td="td{}", date="d", eye_codes={"1": "right"}), r"eye_codes.1: .*'OD' or 'OS'"),
+        (config_of(split={"validation": 0.5, "test": 0.5}), "their sum must be below 1"),
+        (config_of(trajectory={"model": "gan"}), r"trajectory.model: 'gan' is not among models: \['vae'\]"),
+        ({"cohorts": {"models": TABLE}}, "the name 'models' is taken"),
+    ],
+)
+def test_mistakes_are_named(raw: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        parse_config(raw)
+
+
+def test_every_mistake_is_listed_at_once() -> None:
+    with pytest.raises(UserError) as error:
+        parse_config(config_of({"role": "x", "floor": "low"}, seed="one"))
+    assert len(str(error.value).splitlines()) == 3
+
+
+def test_sections_cannot_be_changed() -> None:
+    config = parse_config(config_of())
+    with pytest.raises(ValueError, match="frozen"):
+        config.seed = 2  # type: ignore[misc]
+
+
+def test_reads_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_text(
+        "cohorts:\n  clinic: {role: both, path: f.csv, columns: {date: d, sens: 's{}'}, missing: [-9]}\n"
+    )
+    assert read_config(path).cohorts["clinic"].missing == [-9]
+    path.write_text("")
+    with pytest.raises(UserError, match="cohorts: Field required"):
+        read_config(path)
+
+
+def test_schema_describes_every_section() -> None:
+    schema = json.loads(json_schema())
+    assert set(schema["properties"]) == set(Config.model_fields)
+    described = schema["$defs"]["ColumnMap"]["properties"]
+    assert all("description" in entry for entry in described.values())

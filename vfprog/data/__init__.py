@@ -1,0 +1,1 @@
+"""Data: readers, preprocessing, splits, series as tensors, simulation."""

@@ -1,0 +1,1 @@
+"""Forecasts, rates, calibration and their evaluation."""

@@ -1,0 +1,60 @@
+"""Every forecasting method under one name and one call, so that calibration and evaluation treat all alike."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from vfprog.config import TrajectoryConfig
+from vfprog.data.series import Series
+from vfprog.forecast.baselines import BASELINES, Baseline
+from vfprog.inference.origins import Origin, origin
+from vfprog.model.field_vae import FieldVAE
+from vfprog.model.published import PublishedRecipe
+from vfprog.model.residual import ResidualProcess, StaticField
+from vfprog.model.trajectory import Prediction, Trajectory, eye_batches
+
+TRAJECTORIES = ("published", "static")
+MEDIAN_POINT = (
+    "static",
+)  # methods whose point forecast is the calibrated median; else it is the method's own
+
+
+def make_trajectory(
+    method: str, options: TrajectoryConfig, vae: FieldVAE, residual: ResidualProcess, seed: int
+) -> Trajectory:
+    """The trajectory method of that name (see ``trajectory.method`` in config)."""
+    if method == "published":
+        return PublishedRecipe(vae, options.draws, seed)
+    return StaticField(vae, residual, options.draws, seed)
+
+
+def forecast_methods(
+    options: TrajectoryConfig, vae: FieldVAE, residual: ResidualProcess, seed: int
+) -> dict[str, Baseline]:
+    """All methods by name: predict tests at ``years`` (eye, time) from a series."""
+
+    def from_trajectory(trajectory: Trajectory) -> Baseline:
+        def predict(series: Series, years: Tensor) -> Prediction:
+            return trajectory.predict(trajectory.fit(series), years)
+
+        return predict
+
+    models = {
+        name: from_trajectory(make_trajectory(name, options, vae, residual, seed)) for name in TRAJECTORIES
+    }
+    return {**BASELINES, **models}
+
+
+def forecast_origins(
+    method: Baseline, series: Series, first_visits: tuple[int, ...]
+) -> list[tuple[Prediction, Origin]]:
+    """Forecast every later visit from each number of first visits."""
+    cuts = [cut for n in first_visits if (cut := origin(series, n)) is not None]
+    return [(predict_in_batches(method, cut.past, cut.years), cut) for cut in cuts]
+
+
+@torch.no_grad()
+def predict_in_batches(method: Baseline, series: Series, years: Tensor) -> Prediction:
+    """Predict batch by batch of eyes, to bound the memory of a hospital's series."""
+    return Prediction.concatenate([method(series[b], years[b]) for b in eye_batches(len(series))])

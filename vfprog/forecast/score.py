@@ -1,0 +1,59 @@
+"""Scores of probabilistic forecasts, value by value; smaller is better but for coverage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from vfprog.forecast.calibrate import COVERAGE, PROBABILITIES
+
+
+def absolute_error(value: np.ndarray, point: np.ndarray) -> np.ndarray:
+    """|value - point|, dB."""
+    return np.abs(value - point)
+
+
+def crps(value: np.ndarray, quantiles: Iterable[np.ndarray]) -> np.ndarray:
+    """Continuous ranked probability score from quantiles at ``PROBABILITIES``: twice the mean pinball loss, dB."""
+    total = np.zeros_like(value)
+    for p, quantile in zip(PROBABILITIES, quantiles, strict=True):
+        error = value - quantile
+        total += np.maximum(p * error, (p - 1) * error)
+    return 2 * total / len(PROBABILITIES)
+
+
+def covered(value: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """1 where the interval holds the value, else 0; a value on the bound is held."""
+    return ((value >= lower) & (value <= upper)).astype(float)
+
+
+def interval_score(value: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """Width plus what falls outside, weighted by 2 / (1 - coverage), dB (Gneiting and Raftery 2007)."""
+    outside = np.maximum(lower - value, 0) + np.maximum(value - upper, 0)
+    return upper - lower + 2 / (1 - COVERAGE) * outside
+
+
+class PatientBootstrap:
+    """Means over values with 95 % intervals from resampled patients, both eyes of a patient together.
+
+    Parameters
+    ----------
+    patients : int
+        Number of patients.
+    replicates : int
+        Bootstrap replicates.
+    seed : int
+        The same seed gives the same replicates, so differences of methods are paired.
+    """
+
+    def __init__(self, patients: int, replicates: int, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        self.weights = rng.multinomial(patients, np.full(patients, 1 / patients), replicates).astype(float)
+
+    def mean(self, total: np.ndarray, count: np.ndarray) -> tuple[float, float, float]:
+        """Mean, lower and upper bound from the sums and numbers of values by patient: two arrays (patient,)."""
+        resampled = self.weights @ count
+        means = (self.weights @ total)[resampled > 0] / resampled[resampled > 0]
+        lower, upper = np.quantile(means, [0.025, 0.975])
+        return float(total.sum() / count.sum()), float(lower), float(upper)

@@ -1,0 +1,1 @@
+"""Inference: training, fitting, posteriors, checkpoints."""

@@ -1,0 +1,69 @@
+"""Checkpoints of training and weights of trained models: nothing is ever unpickled.
+
+Checkpoints hold tensors and plain numbers and load with ``weights_only``; weights are safetensors beside a JSON
+card of the architecture.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from vfprog.config import ModelConfig
+from vfprog.errors import UserError
+from vfprog.io import atomic, read_json, write_json
+from vfprog.model.field_vae import FieldVAE
+
+
+def build_vae(options: ModelConfig, locations: int) -> FieldVAE:
+    """An untrained model of fields with ``locations`` locations, weights drawn from torch's global generator."""
+    return FieldVAE(options.latent_dim, locations, options.decoder_hidden, options.encoder_hidden)
+
+
+def save_checkpoint(state: dict[str, Any], path: Path) -> None:
+    """Write a training state whole or not at all."""
+    with atomic(path) as temporary:
+        torch.save(state, temporary)
+
+
+def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any] | None:
+    """The state of an interrupted training of the same data, options and code, or None."""
+    if not path.exists():
+        return None
+    try:
+        state = torch.load(path, weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged file; starting over is always right
+        raise UserError(
+            f"{path}: not a readable checkpoint ({type(error).__name__}); delete it to start over"
+        ) from None
+    return state if state["fingerprint"] == fingerprint else None
+
+
+def save_vae(
+    vae: FieldVAE, options: ModelConfig, training: dict[str, Any], weights: Path, card: Path
+) -> None:
+    """Write weights and the architecture card beside them."""
+    with atomic(weights) as temporary:
+        save_file({k: v.contiguous().cpu() for k, v in vae.state_dict().items()}, temporary)
+    locations = vae.model.decoder.linear.out_features
+    write_json({"locations": locations, "options": options.model_dump(), "training": training}, card)
+
+
+def load_vae(weights: Path, card: Path, device: torch.device) -> FieldVAE:
+    """Load a trained model, ready to use.
+
+    Raises
+    ------
+    UserError
+        If the weights do not fit the architecture on the card.
+    """
+    content = read_json(card)
+    vae = build_vae(ModelConfig.model_validate(content["options"]), content["locations"])
+    try:
+        vae.load_state_dict(load_file(weights))
+    except RuntimeError as error:
+        raise UserError(f"{weights}: does not fit {card.name}: {error}") from None
+    return vae.to(device).eval()

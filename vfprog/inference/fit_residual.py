@@ -1,0 +1,117 @@
+"""Second fitting stage: networks frozen, the residual process's scalars by the score of forecasts."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vfprog.data.series import Series
+from vfprog.inference.origins import Origin, origin
+from vfprog.model.field_vae import FieldVAE
+from vfprog.model.residual import ResidualProcess, StaticField
+from vfprog.model.summary import FieldSummary, summarise
+from vfprog.model.trajectory import Prediction
+
+log = logging.getLogger(__name__)
+
+FIRST_VISITS = (1, 3, 7)  # origins that the score is taken over
+STEPS = 120
+LEARNING_RATE = 0.05
+DRAWS = 16  # of z: enough for a variance that many eyes share
+# Weight of a weak normal prior around the starting values: what forecasts do not tell apart stays where it was.
+PRIOR_WEIGHT = 1e-3
+MD_WEIGHT = (
+    5.0  # of a visit's mean TD against a single location: the field's locations are far from independent
+)
+MOST_EYES = 250  # an origin; beyond, the scalars are known far better than they need to be
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What does not change while the scalars are fitted: decoded fields, and the tests to forecast."""
+
+    origin: Origin
+    summary: FieldSummary
+    field: Tensor
+    field_draws: Tensor
+    noise: Tensor
+
+
+def fit_residual(vae: FieldVAE, series: Series, xy: Tensor, seed: int) -> ResidualProcess:
+    """Fit the scalars on training patients' series by the Laplace log score of forecasts of later visits.
+
+    Parameters
+    ----------
+    vae : FieldVAE
+        Trained networks, left as they are.
+    series : Series
+        Series of training patients; those with one visit say nothing.
+    xy : Tensor (location, 2)
+        Positions, degrees, right-eye format.
+
+    Returns
+    -------
+    ResidualProcess, at its starting values where no eye has a later visit.
+    """
+    residual = ResidualProcess(xy.to(series.td)).to(series.td.device)
+    static = StaticField(vae, residual, DRAWS, seed)
+    tasks = [_task(static, cut) for n in FIRST_VISITS if (cut := origin(series, n)) is not None]
+    if not tasks:
+        log.warning("no training eye has two visits: the residual process keeps its starting values")
+        return residual
+    optimiser = torch.optim.Adam(residual.parameters(), lr=LEARNING_RATE)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
+    for step in range(STEPS):
+        score = torch.stack([_score(residual, task) for task in tasks]).mean()
+        loss = score + PRIOR_WEIGHT * residual.squared_distance_from_start()
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"fitting the residual process broke down at step {step}")
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        if step % 50 == 0 or step == STEPS - 1:
+            log.info(
+                "residual process, step %d/%d: forecast score %.4f nats a value",
+                step + 1,
+                STEPS,
+                score.item(),
+            )
+    return residual
+
+
+def _task(static: StaticField, cut: Origin) -> _Task:
+    if len(cut.rows) > MOST_EYES:
+        keep = torch.linspace(0, len(cut.rows) - 1, MOST_EYES).long()
+        cut = Origin(
+            cut.n_first, cut.rows[keep], cut.past[keep], cut.td[keep], cut.mask[keep], cut.years[keep]
+        )
+    summary = summarise(cut.past.td, cut.past.mask)
+    _, _, field, field_draws, noise = static.decoded(summary)
+    return _Task(cut, summary, field, field_draws, noise)
+
+
+def _score(residual: ResidualProcess, task: _Task) -> Tensor:
+    mean, sd, md_sd = residual.posterior(task.summary, task.field, task.field_draws, task.noise)
+    predicted = residual.predict(mean, sd, md_sd, task.noise, task.origin.horizon)
+    return laplace_score(predicted, task.origin)
+
+
+def laplace_score(predicted: Prediction, cut: Origin) -> Tensor:
+    """Mean negative Laplace log density of later tests, nats a value, mean TD weighted in.
+
+    Laplace rather than normal, because the noise has long tails and forecasts are judged by absolute error.
+    """
+    of_td = _laplace(cut.td, predicted.td, predicted.td_sd)[cut.mask]
+    tested = cut.mask.sum(-1)
+    mtd = (cut.td * cut.mask).sum(-1) / tested.clamp(min=1)
+    of_md = _laplace(mtd, predicted.md, predicted.md_sd)[cut.visits]
+    return of_td.mean() + MD_WEIGHT / cut.td.shape[-1] * of_md.mean()
+
+
+def _laplace(value: Tensor, mean: Tensor, sd: Tensor) -> Tensor:
+    scale = sd / 2**0.5
+    return (value - mean).abs() / scale + torch.log(2 * scale)

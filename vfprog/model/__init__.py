@@ -1,0 +1,1 @@
+"""Models of fields and of eyes' paths, in torch and Pyro."""

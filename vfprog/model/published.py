@@ -1,0 +1,98 @@
+"""The published recipe: encode each visit, a least-squares line per latent over years, decode its future.
+
+Berchuck, Mukherjee and Medeiros, Sci Rep 2019;9:18113. Kept for comparison: with few visits its unregularised
+slopes extrapolate noise in latent space exactly as pointwise regression does in decibels.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from vfprog.data.series import Series
+from vfprog.model.field_vae import FieldVAE
+from vfprog.model.least_squares import fit_lines
+from vfprog.model.summary import FieldSummary, summarise
+from vfprog.model.trajectory import Path, Prediction, eye_batches
+
+# A slope may carry a latent no further than this many prior SDs: beyond, the decoder was never trained.
+FARTHEST = 6.0
+
+
+def visit_summary(series: Series) -> FieldSummary:
+    """Every visit as a series of its own: (eye * visit) rows, padding included."""
+    eyes, visits, locations = series.td.shape
+    flat = (eyes * visits, 1, locations)
+    return summarise(series.td.reshape(flat), series.mask.reshape(flat))
+
+
+class PublishedRecipe:
+    """Least squares in latent space; see :class:`~vfprog.model.trajectory.Trajectory`."""
+
+    def __init__(self, vae: FieldVAE, draws: int, seed: int) -> None:
+        self.vae = vae
+        self.draws = draws
+        self.seed = seed
+
+    @torch.no_grad()
+    def fit(self, series: Series) -> Path:
+        """Lines through the visits' posterior means; their SDs come from the guide's own uncertainty."""
+        return Path.concatenate([self._fit(series[batch]) for batch in eye_batches(len(series))])
+
+    def _fit(self, series: Series) -> Path:
+        eyes, visits = series.years.shape
+        z_loc, z_scale = (t.reshape(eyes, visits, -1) for t in self.vae.guide.encoder(visit_summary(series)))
+        kept = series.visits[..., None].expand_as(z_loc)
+        line = fit_lines(z_loc, kept, series.years)
+        variance = torch.where(kept, z_scale**2, 0.0).sum(1) / line.n
+        spread = torch.where(line.sxx > 0, line.sxx, torch.inf)
+        z_start_sd = (variance * (1 / line.n + line.centre**2 / spread)).sqrt()
+        z_slope_sd = (variance / spread).sqrt()
+        covariance = -line.centre * variance / spread
+        product = z_start_sd * z_slope_sd
+        correlation = torch.where(product > 0, covariance / product.clamp(min=1e-12), 0.0).clamp(
+            -0.999999, 0.999999
+        )
+        empty = series.td.new_zeros(eyes, series.td.shape[-1])
+        path = Path(
+            series.last_years, line.intercept, z_start_sd, line.slope, z_slope_sd, correlation,
+            td=empty, td_sd=empty, noise=empty, md_sd=empty[:, 0],
+        )  # fmt: skip
+        mean, variance, md_variance = self._decoded(path, series.last_years[:, None])
+        noise = self.vae.model.noise(mean[:, 0])
+        return Path(
+            path.last_years, path.z_start, path.z_start_sd, path.z_slope, path.z_slope_sd, path.z_correlation,
+            td=mean[:, 0], td_sd=variance[:, 0].sqrt(), noise=noise, md_sd=md_variance[:, 0].sqrt(),
+        )  # fmt: skip
+
+    @torch.no_grad()
+    def predict(self, path: Path, years: Tensor) -> Prediction:
+        """Decode the lines at ``years`` (eye, time)."""
+        mean, variance, md_variance = self._decoded(path, years)
+        noise = self.vae.model.noise(mean)
+        md_noise = (noise**2).mean(-1) / noise.shape[-1]
+        return Prediction(mean, (variance + noise**2).sqrt(), mean.mean(-1), (md_variance + md_noise).sqrt())
+
+    def _decoded(self, path: Path, years: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean and variance of the decoded field (eye, time, location), and variance of its mean TD (eye, time)."""
+        generator = torch.Generator(device=years.device).manual_seed(self.seed)
+        shape = (
+            self.draws,
+            1,
+            path.z_start.shape[1],
+        )  # the same draws for every eye: an eye's result is its own
+        first, second = torch.randn(2, *shape, dtype=years.dtype, device=years.device, generator=generator)
+        start = path.z_start + path.z_start_sd * first
+        rest = (1 - path.z_correlation**2).sqrt()
+        slope = path.z_slope + path.z_slope_sd * (path.z_correlation * first + rest * second)
+        total = torch.zeros(*years.shape, path.td.shape[-1], dtype=years.dtype, device=years.device)
+        squares, md, md_squares = total.clone(), torch.zeros_like(years), torch.zeros_like(years)
+        # One draw of all eyes at a time: a hospital's draws together would not fit in memory.
+        for a, b in zip(start, slope, strict=True):
+            z = (a[:, None] + b[:, None] * years[..., None]).clamp(-FARTHEST, FARTHEST)
+            field = self.vae.model.decoder(z)
+            total, squares = total + field, squares + field**2
+            md, md_squares = md + field.mean(-1), md_squares + field.mean(-1) ** 2
+        mean, md = total / self.draws, md / self.draws
+        variance = (squares / self.draws - mean**2).clamp(min=0)
+        return mean, variance, (md_squares / self.draws - md**2).clamp(min=0)

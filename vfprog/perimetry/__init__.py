@@ -1,0 +1,1 @@
+"""Perimetry in numpy: grids, deviation from normal, classical progression analyses."""

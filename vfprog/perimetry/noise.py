@@ -1,0 +1,15 @@
+"""Noise of a test: how far a measured value strays from the eye's mean, by level."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# Total deviation (dB) and the SD (dB) of one test about the eye's mean there, from Halifax weekly retests and
+# Rotterdam series: small where the field is normal, largest near -15 dB, small again at the floor.
+NOISE_LEVEL = np.array([-36, -30, -25, -20, -15, -12, -8.5, -6, -4, -2, 0, 2.0])
+NOISE_SD = np.array([1.5, 3.3, 5.5, 6.9, 7.0, 6.3, 4.7, 3.4, 2.44, 1.77, 1.54, 1.49])
+
+
+def noise_sd(level: np.ndarray) -> np.ndarray:
+    """SD of a measured value about its mean, dB, at a level of total deviation (any shape, dB)."""
+    return np.interp(level, NOISE_LEVEL, NOISE_SD)

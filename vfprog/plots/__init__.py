@@ -1,0 +1,1 @@
+"""Figures of a cohort: functions from tables and arrays to axes."""

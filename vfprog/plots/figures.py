@@ -1,0 +1,237 @@
+"""The cohort's figures as files: a fixed set of SVGs, byte-identical for the same results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, FigureBase, SubFigure
+
+from vfprog import columns as c
+from vfprog.config import PlotsConfig
+from vfprog.io import atomic
+from vfprog.plots.evaluation import (
+    OFF_SCALE,
+    near_baseline,
+    plot_differences,
+    plot_published,
+    plot_scores,
+    plot_severity,
+)
+from vfprog.plots.fields import field_colorbar, plot_field
+from vfprog.plots.labels import BASELINE, LATERALITY, in_order, method_label
+from vfprog.plots.latents import plot_latent_space, plot_latent_variance
+from vfprog.plots.reconstructions import choose_fields, plot_reconstruction
+from vfprog.plots.results import (
+    NUMBER,
+    Results,
+    closest_horizon,
+    example_eyes,
+    load_results,
+    of_eye,
+    trajectory_of,
+)
+from vfprog.plots.retest import plot_retest
+from vfprog.plots.series import plot_fields_over_visits, plot_latent_path, plot_md_series
+from vfprog.plots.style import METADATA, style
+from vfprog.plots.training import plot_training
+
+WIDTH = 10.0  # inches
+VISITS_SHOWN = 3  # measured fields an example eye
+FIELDS_SHOWN = 5  # reconstructions
+FORECAST_SHOWN = 5.0  # years ahead, or the horizon closest to it
+
+
+def draw_figures(cohort_dir: Path, model_dir: Path, figures_dir: Path, options: PlotsConfig) -> None:
+    """Write ``fields, series, training, reconstructions, latents, evaluation, retest`` (.svg) of a cohort.
+
+    Where there is nothing to draw (no eye with enough visits to evaluate, no retests), the file says so in
+    words: the set of files is always the same. Eyes are called by their number in the report, never by an
+    identifier.
+
+    Parameters
+    ----------
+    cohort_dir, model_dir : Path
+        Folders of the cohort's tables and of the model behind its rates.
+    figures_dir : Path
+        Where the files go.
+    """
+    results = load_results(cohort_dir, model_dir)
+    with style(options):
+        for name, draw in FIGURES.items():
+            _save(draw(results, options), figures_dir / f"{name}.svg")
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with atomic(path) as temporary:
+        figure.savefig(temporary, format="svg", metadata=METADATA, dpi=150)
+
+
+def _words(text: str) -> Figure:
+    """A figure that says why there is none."""
+    figure = Figure(figsize=(WIDTH, 0.6))
+    figure.text(0.01, 0.5, text, va="center")
+    return figure
+
+
+def _eye_name(eye: pd.Series) -> str:
+    return f"Eye {eye[NUMBER]}, {LATERALITY[eye[c.EYE]]}"
+
+
+def draw_fields(results: Results, options: PlotsConfig) -> Figure:
+    """Example eyes in rows: first, middle and last field, the underlying field, the forecast."""
+    eyes = example_eyes(results.rates, options.example_eyes)
+    figure = Figure(figsize=(WIDTH, 1.9 * len(eyes) + 0.3), layout="constrained")
+    axes = figure.subplots(len(eyes), VISITS_SHOWN + 2, squeeze=False)
+    horizon = closest_horizon(results.forecasts[c.YEARS_AHEAD], FORECAST_SHOWN)
+    for row, (_, eye) in zip(axes, eyes.iterrows(), strict=True):
+        visits = of_eye(results.visits, eye)
+        visits = visits[visits[c.INCLUDED]]
+        plot_fields_over_visits(visits, results.xy, row[:VISITS_SHOWN], eye=eye[c.EYE], options=options)
+        underlying = trajectory_of(results.trajectories, eye)["td"].to_numpy()
+        forecast = of_eye(results.forecasts, eye)
+        median = (
+            forecast.loc[forecast[c.YEARS_AHEAD] == horizon].sort_values(c.LOCATION)["td_median"].to_numpy()
+        )
+        last = visits[c.YEARS].iloc[-1]
+        for ax, values, title in (
+            (row[-2], underlying, f"Underlying, {last:.1f} years"),
+            (row[-1], median, f"Forecast, {last + horizon:.1f} years"),
+        ):
+            plot_field(values, results.xy, ax, eye=eye[c.EYE], options=options, title=title)
+        row[0].text(
+            -0.04,
+            0.5,
+            f"{_eye_name(eye)}\n{eye['why']}",
+            transform=row[0].transAxes,
+            rotation=90,
+            va="center",
+            ha="right",
+        )
+    field_colorbar(axes.ravel().tolist(), "td", options)
+    return figure
+
+
+def draw_series(results: Results, options: PlotsConfig) -> Figure:
+    """Example eyes in rows: mean TD with rate and forecast, and the path of the latents that move most."""
+    eyes = example_eyes(results.rates, options.example_eyes)
+    figure = Figure(figsize=(WIDTH, 2.4 * len(eyes)), layout="constrained")
+    axes = figure.subplots(len(eyes), 2, squeeze=False, width_ratios=[1.3, 1])
+    for (left, right), (_, eye) in zip(axes, eyes.iterrows(), strict=True):
+        plot_md_series(of_eye(results.visits, eye), eye, of_eye(results.forecasts_md, eye), left)
+        left.set_title(f"{_eye_name(eye)} ({eye['why']})")
+        plot_latent_path(of_eye(results.latents, eye), trajectory_of(results.trajectories, eye), right)
+        right.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    _legend_below(figure, axes[0, 0])
+    return figure
+
+
+def draw_training(results: Results, options: PlotsConfig) -> Figure:
+    """Training curves of the model."""
+    figure = Figure(figsize=(WIDTH, 5), layout="constrained")
+    plot_training(results.history, figure.subplots(2, 3).ravel().tolist())
+    return figure
+
+
+def draw_reconstructions(results: Results, options: PlotsConfig) -> Figure:
+    """Fields from worst to best mean TD: measured, decoded, difference."""
+    n = results.locations
+    decoded = [f"td_hat_{i}" for i in range(1, n + 1)]
+    fields = results.latents.merge(results.visits[[*c.VISIT_KEY, c.MTD, *c.td(n)]], on=c.VISIT_KEY)
+    shown = choose_fields(fields, FIELDS_SHOWN)
+    figure = Figure(figsize=(WIDTH, 5.8), layout="constrained")
+    axes = figure.subplots(3, FIELDS_SHOWN, squeeze=False)
+    for column, (_, field) in zip(axes.T, shown.iterrows(), strict=False):
+        plot_reconstruction(
+            field[c.td(n)].to_numpy(float),
+            field[decoded].to_numpy(float),
+            results.xy,
+            column.tolist(),
+            eye=field[c.EYE],
+            options=options,
+            title=f"Mean TD {field[c.MTD]:.1f} dB".replace("-", "\N{MINUS SIGN}"),
+        )
+    for ax in axes[:, len(shown) :].ravel():
+        ax.axis("off")
+    for row, label in zip(axes, ("Measured", "Decoded", "Measured \N{MINUS SIGN} decoded"), strict=True):
+        row[0].text(-0.04, 0.5, label, transform=row[0].transAxes, rotation=90, va="center", ha="right")
+    field_colorbar(axes[:2].ravel().tolist(), "td", options)
+    field_colorbar(axes[2].tolist(), "difference", options)
+    return figure
+
+
+def draw_latents(results: Results, options: PlotsConfig) -> Figure:
+    """Fields in latent space, and how much each latent is used."""
+    figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
+    space, use = figure.subplots(1, 2)
+    fields = results.latents.merge(results.visits[[*c.VISIT_KEY, c.MTD]], on=c.VISIT_KEY)
+    plot_latent_space(fields, fields[c.MTD].to_numpy(), results.latent_dim, space)
+    plot_latent_variance(results.latents, results.latent_dim, use)
+    return figure
+
+
+def draw_evaluation(results: Results, options: PlotsConfig) -> Figure:
+    """Scores by method, differences from the mean of past visits, severity, the published comparison."""
+    if results.evaluation.empty or results.differences.empty:
+        return _words("No evaluation: no eye has enough visits to hold some back and forecast them.")
+    figure = Figure(figsize=(WIDTH, 11), layout="constrained")
+    scores, differences, further = figure.subfigures(3, 1, squeeze=False)[:, 0]
+    metrics = ["mae", "crps", "md_mae", "coverage90"]
+    axes = scores.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
+    for ax, metric in zip(axes, metrics, strict=True):
+        plot_scores(results.evaluation, metric, ax)
+    _legend_below(scores, axes[0])
+    _draw_differences(results.differences, differences)
+    near, _ = near_baseline(results.differences)
+    left, right = further.subplots(1, 2)
+    plot_severity(results.evaluation, in_order({BASELINE, *near}), left)
+    plot_published(results.published, right)
+    for ax in (left, right):
+        if ax.axison:
+            ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3)
+    return figure
+
+
+def _draw_differences(differences: pd.DataFrame, figure: SubFigure) -> None:
+    """Differences from the mean of past visits by horizon, one axes a number of first visits."""
+    firsts = sorted(pd.unique(differences["n_first"]))
+    axes = figure.subplots(1, len(firsts), sharey=True, squeeze=False)[0]
+    for ax, n_first in zip(axes, firsts, strict=True):
+        plot_differences(differences, n_first, ax)
+    _, far = near_baseline(differences)
+    title = "Difference in MAE from the mean of past visits: left of zero is better"
+    left_out = (
+        f"\nSomewhere more than {OFF_SCALE:g} dB away, not drawn: {', '.join(map(method_label, far))}"
+        if far
+        else ""
+    )
+    figure.suptitle(title + left_out, fontsize="medium")
+    _legend_below(figure, axes[0])
+
+
+def _legend_below(figure: FigureBase, ax: Axes) -> None:
+    handles, labels = ax.get_legend_handles_labels()
+    if labels:
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+
+
+def draw_retest(results: Results, options: PlotsConfig) -> Figure:
+    """Denoising of single fields, where the cohort holds retests."""
+    if results.retest is None or results.retest.empty:
+        return _words("No retests: this cohort's visits are too far apart to measure denoising.")
+    figure = Figure(figsize=(WIDTH * 0.7, 2.2), layout="constrained")
+    plot_retest(results.retest, figure.subplots())
+    return figure
+
+
+FIGURES: dict[str, Callable[[Results, PlotsConfig], Figure]] = {
+    "fields": draw_fields,
+    "series": draw_series,
+    "training": draw_training,
+    "reconstructions": draw_reconstructions,
+    "latents": draw_latents,
+    "evaluation": draw_evaluation,
+    "retest": draw_retest,
+}

@@ -1,0 +1,53 @@
+"""Words for methods and metrics, in the order in which they are shown."""
+
+from __future__ import annotations
+
+METHODS = {
+    "last": "Last visit",
+    "mean": "Mean of past visits",
+    "median_shifted_mean": "Mean, shifted to the median",
+    "md_trend": "Trend of MD",
+    "plr": "Pointwise linear regression",
+    "shrunk_plr": "Pointwise regression, shrunk",
+    "published": "Published latent regression",
+    "static": "VAE, static field",
+    "residual": "VAE, residual process",
+    "trajectory": "VAE, latent trajectory",
+}
+BASELINE = "mean"
+RETEST_METHODS = {
+    "raw": "One measured field",
+    "vae": "VAE, from one field",
+    "static": "VAE and shrunk residual, from one field",
+}
+METRICS = {
+    "mae": "Mean absolute error (dB)",
+    "crps": "CRPS (dB)",
+    "coverage90": "Coverage of the 90 % interval",
+    "interval_score": "Interval score (dB)",
+    "md_mae": "Error of mean TD (dB)",
+}
+HORIZONS = {"all": "all", "<1": "below 1 year", "1-3": "1 to 3 years", ">=3": "3 years and more"}
+SEVERITIES = {
+    "mild": "mild (above \N{MINUS SIGN}6 dB)",
+    "moderate": "moderate",
+    "severe": "severe (below \N{MINUS SIGN}12 dB)",
+}
+# What a trajectory method takes the future to be, for readers of its forecasts.
+FORECASTS = {
+    "static": "The forecast takes the eye's underlying field, found from all its visits, as standing still: it does "
+    "not extend the rate.",
+    "published": "The forecast extends the least-squares slope of each latent.",
+}
+LATERALITY = {"OD": "right eye", "OS": "left eye"}
+
+
+def method_label(method: str) -> str:
+    """The method in words; a name without an entry stands for itself."""
+    return METHODS.get(method, method)
+
+
+def in_order(methods: set[str]) -> list[str]:
+    """Methods in the order they are shown, unknown ones last by name."""
+    known = [m for m in METHODS if m in methods]
+    return known + sorted(methods - set(known))

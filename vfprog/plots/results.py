@@ -1,0 +1,146 @@
+"""A cohort's results, read once for figures and report, and the order in which its eyes are numbered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from vfprog import columns as c
+from vfprog.io import read_json, read_table
+
+NUMBER = "number"  # of an eye within its cohort, 1 = worsening fastest: page number, and its name in figures
+
+
+@dataclass(frozen=True)
+class Results:
+    """Tables of one cohort and of the model behind its rates.
+
+    ``rates`` is sorted by rate and carries ``number``; ``visits`` holds every field read, with ``included``;
+    ``xy`` (location, 2) are positions in degrees, right-eye format. ``retest`` and ``split`` are None for
+    cohorts that have none; the evaluation tables have no rows where no eye has enough visits.
+    """
+
+    visits: pd.DataFrame
+    latents: pd.DataFrame
+    rates: pd.DataFrame
+    forecasts: pd.DataFrame
+    forecasts_md: pd.DataFrame
+    trajectories: xr.Dataset
+    xy: np.ndarray
+    evaluation: pd.DataFrame
+    differences: pd.DataFrame
+    published: pd.DataFrame
+    retest: pd.DataFrame | None
+    split: pd.DataFrame | None
+    qc: dict[str, Any]
+    quarantine: pd.DataFrame
+    history: pd.DataFrame
+    card: dict[str, Any]
+
+    @property
+    def locations(self) -> int:
+        """Number of locations of the grid."""
+        return len(self.xy)
+
+    @property
+    def latent_dim(self) -> int:
+        """Number of latents."""
+        return self.trajectories.sizes["latent"]
+
+
+def load_results(cohort_dir: Path, model_dir: Path) -> Results:
+    """Read everything that figures and report show of a cohort."""
+
+    def table(name: str) -> pd.DataFrame:
+        return read_table(cohort_dir / name)
+
+    def optional(name: str) -> pd.DataFrame | None:
+        return table(name) if (cohort_dir / name).exists() else None
+
+    forecasts = table("forecasts.parquet")
+    with xr.open_dataset(cohort_dir / "trajectories.nc", engine="h5netcdf") as dataset:
+        trajectories = dataset.load()
+    return Results(
+        visits=table("visits.parquet").sort_values(c.VISIT_KEY, ignore_index=True),
+        latents=table("latents.parquet").sort_values(c.VISIT_KEY, ignore_index=True),
+        rates=number_eyes(table("rates.csv")),
+        forecasts=forecasts,
+        forecasts_md=table("forecasts_md.csv"),
+        trajectories=trajectories,
+        xy=positions(forecasts),
+        evaluation=table("evaluation.csv"),
+        differences=table("differences.csv"),
+        published=table("published.csv"),
+        retest=optional("retest.csv"),
+        split=optional("split.csv"),
+        qc=read_json(cohort_dir / "qc.json"),
+        quarantine=table("quarantine.csv"),
+        history=read_table(model_dir / "history.csv"),
+        card=read_json(model_dir / "card.json"),
+    )
+
+
+def positions(forecasts: pd.DataFrame) -> np.ndarray:
+    """Positions of the locations, degrees, right-eye format: (location, 2)."""
+    locations = forecasts[[c.LOCATION, c.X, c.Y]].drop_duplicates().sort_values(c.LOCATION)
+    return locations[[c.X, c.Y]].to_numpy(float)
+
+
+def number_eyes(rates: pd.DataFrame) -> pd.DataFrame:
+    """Sort eyes by rate, worsening fastest first (ties by key), and number them from 1."""
+    ordered = rates.sort_values(["rate", *c.EYE_KEY], ignore_index=True)
+    return ordered.assign(**{NUMBER: np.arange(1, len(ordered) + 1)})
+
+
+def example_eyes(rates: pd.DataFrame, n: int) -> pd.DataFrame:
+    """Up to ``n`` different eyes for the cohort's figures, with the rule that chose each in column ``why``.
+
+    First one of each kind (worsening fastest, most visits, most stable, fewest visits), then eyes spread
+    evenly over the order of rates. ``rates`` is the numbered table; kinds that speak of a rate take eyes with
+    at least the median number of visits, so that the rate rests on data.
+    """
+    followed = rates[rates["n_visits"] >= rates["n_visits"].median()]
+    kinds = [
+        ("worsening fastest", followed.index[0]),
+        ("most visits", rates["n_visits"].idxmax()),
+        ("most stable", followed["rate"].abs().idxmin()),
+        ("fewest visits", rates["n_visits"].idxmin()),
+    ]
+    spread = np.linspace(0, len(rates) - 1, max(n, 2)).round().astype(int)
+    kinds += [(f"rate ranked {i + 1} of {len(rates)}", rates.index[i]) for i in spread]
+    chosen: dict[int, str] = {}
+    for why, row in kinds:
+        chosen.setdefault(row, why)
+    rows = list(chosen)[:n]
+    return rates.loc[rows].assign(why=[chosen[row] for row in rows]).reset_index(drop=True)
+
+
+def of_eye(table: pd.DataFrame, eye: pd.Series) -> pd.DataFrame:
+    """The rows of ``table`` that belong to the eye of a row of ``rates``, in their order."""
+    return table[(table[c.PATIENT] == eye[c.PATIENT]) & (table[c.EYE] == eye[c.EYE])]
+
+
+def trajectory_of(trajectories: xr.Dataset, eye: pd.Series) -> xr.Dataset:
+    """The latent trajectory of the eye of a row of ``rates``."""
+    match = (trajectories["patient_id"].to_numpy() == eye[c.PATIENT]) & (
+        trajectories["laterality"].to_numpy() == eye[c.EYE]
+    )
+    return trajectories.isel(eye=int(np.flatnonzero(match)[0]))
+
+
+def closest_horizon(years_ahead: pd.Series | np.ndarray, wanted: float) -> float:
+    """The forecast horizon closest to ``wanted`` years; the longer one of two equally close."""
+    horizons = np.unique(years_ahead)[::-1]
+    return float(horizons[np.abs(horizons - wanted).argmin()])
+
+
+def evenly_spaced(n: int, shown: int) -> list[int]:
+    """Indices of at most ``shown`` of ``n`` visits: first, last and evenly spaced ones between."""
+    if n <= shown:
+        return list(range(n))
+    return [int(i) for i in np.linspace(0, n - 1, shown).round()]

@@ -1,0 +1,1 @@
+"""The HTML report of a cohort: an index and a page an eye."""

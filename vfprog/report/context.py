@@ -1,0 +1,311 @@
+"""The index page: every value it shows, formatted."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vfprog import columns as c
+from vfprog.config import CohortConfig, RatesConfig
+from vfprog.plots.labels import FORECASTS
+from vfprog.plots.results import NUMBER, Results, closest_horizon
+from vfprog.plots.retest import in_words
+from vfprog.report.blocks import Cell, Fact, Header, Picture, Section, Table, headers, number_cell, row
+from vfprog.report.eye import page_name
+from vfprog.report.format import (
+    MINUS,
+    count,
+    estimate,
+    number,
+    p_value,
+    percent,
+    plain,
+    probability,
+    quantity,
+)
+from vfprog.report.scores import evaluated, further_tables, pivot, score_tables, standings, verdict
+
+QUARANTINE_SHOWN = 20
+FORECAST_SHOWN = 5.0  # years ahead, or the horizon closest to it
+SURELY = 0.95  # posterior probability from which an eye is counted as worsening
+
+ALT = {
+    "fields": "Field maps of example eyes: first, middle and last visit, underlying field and forecast",
+    "series": "Mean TD of example eyes over the years with rate and forecast, and their latent paths",
+    "training": "Training curves: ELBO of training and validation, reconstruction, KL, learning rate",
+    "reconstructions": "Fields measured, decoded by the model, and the difference",
+    "latents": "Fields in latent space coloured by mean TD, and the variance each latent carries",
+    "evaluation": "Forecast scores by method with 95 % intervals; the tables hold the same numbers",
+    "retest": "Error of one field's estimate against the mean of the eye's other fields, by method",
+}
+
+
+@dataclass(frozen=True)
+class IndexPage:
+    """What ``index.html.j2`` shows."""
+
+    title: str
+    attribution: str
+    sections: list[Section]
+    eyes: Table
+    eyes_text: list[str]
+
+
+def index_page(
+    name: str,
+    cohort: CohortConfig,
+    results: Results,
+    figures_dir: Path,
+    models: pd.DataFrame,
+    rates: RatesConfig,
+    pages: int,
+) -> IndexPage:
+    """Context of the index page; ``pages`` is the number of eye pages, ``models`` as in ``models.csv``."""
+    sections = [
+        _summary(results, rates, figures_dir),
+        _quality(results),
+        _model(results, models, figures_dir),
+        _evaluation(results, figures_dir),
+        *_retest(results, figures_dir),
+        _latent_space(figures_dir),
+    ]
+    return IndexPage(
+        title=cohort.title or f"Cohort {name}",
+        attribution=cohort.attribution,
+        sections=sections,
+        eyes=_eyes_table(results, pages),
+        eyes_text=_eyes_text(len(results.rates), pages),
+    )
+
+
+def picture(figures_dir: Path, name: str) -> Picture:
+    """A figure as a data URI: nothing is loaded from elsewhere, and identifiers of two SVGs cannot clash."""
+    content = base64.b64encode((figures_dir / f"{name}.svg").read_bytes()).decode()
+    return Picture(f"data:image/svg+xml;base64,{content}", ALT[name])
+
+
+def _summary(results: Results, rates: RatesConfig, figures_dir: Path) -> Section:
+    table, qc = results.rates, results.qc
+    worsening = int((table["p_worsening"] > SURELY).sum())
+    progressing = int(table["progressing"].sum())
+    n = len(table)
+    facts = [
+        Fact("Patients", count(table[c.PATIENT].nunique())),
+        Fact("Eyes with a rate", count(n)),
+        Fact("Fields used", f"{count(qc['included_fields'])} of {count(qc['fields'])} read"),
+        Fact("Visits an eye, median", plain(float(table["n_visits"].median()))),
+        Fact("Years followed, median", number(table["years_followed"].median(), 1)),
+        Fact("Rate of mean TD, median", f"{number(table['rate'].median())} dB/year"),
+    ]
+    if results.split is not None:
+        parts = results.split["part"].value_counts()
+        names = {"train": "Training", "validation": "Validation", "test": "Test"}
+        facts += [Fact(f"{name} patients", count(parts.get(part, 0))) for part, name in names.items()]
+    text = [
+        f"{quantity(worsening, 'eye')} of {count(n)} ({percent(worsening / n)}) "
+        f"{'is' if worsening == 1 else 'are'} worsening with a posterior probability above {SURELY:.2f}.",
+        f"{quantity(progressing, 'eye')} ({percent(progressing / n)}) {'is' if progressing == 1 else 'are'} "
+        f"flagged as progressing: the probability of progression, at a prevalence of "
+        f"{percent(rates.prevalence)}, is above {number(results.card['threshold'])}. That threshold aims at "
+        f"flagging {percent(rates.false_positives)} of stable eyes.",
+        FORECASTS[results.trajectories.attrs["method"]],
+    ]
+    pictures = [picture(figures_dir, "series"), picture(figures_dir, "fields")]
+    return Section("summary", "Summary", text, facts, pictures=pictures)
+
+
+def _quality(results: Results) -> Section:
+    qc, quarantine = results.qc, results.quarantine
+    facts = [
+        Fact("Rows read", count(qc["rows_read"])),
+        Fact("Rows that could not be used", count(qc["quarantined"])),
+        Fact("Fields", count(qc["fields"])),
+        Fact("Fields used", count(qc["included_fields"])),
+    ]
+    tables = [
+        _counts("Fields excluded, by reason", "Reason", qc["excluded"]),
+        _counts("Findings", "What was found", qc["findings"]),
+    ]
+    shown = quarantine.head(QUARANTINE_SHOWN)
+    if len(shown):
+        caption = (
+            f"Rows that could not be used: {len(shown)} of {count(len(quarantine))}, all in quarantine.csv"
+        )
+        names = [c.SOURCE, c.ROW, "column", "value", "problem"]
+        rows = [row(*map(plain, values)) for values in shown[names].fillna("").itertuples(index=False)]
+        tables.append(Table(caption, headers("File", "Row", "Column", "Value", "Problem"), rows))
+    return Section("quality", "Data quality", list(qc["notes"]), facts, [t for t in tables if t.rows])
+
+
+def _counts(caption: str, what: str, counts: dict[str, int]) -> Table:
+    rows = [
+        [Cell(name.replace("_", " ")), number_cell(count(n), n)]
+        for name, n in sorted(counts.items(), key=lambda item: -item[1])
+    ]
+    return Table(caption, headers(what, "Number"), rows)
+
+
+def _model(results: Results, models: pd.DataFrame, figures_dir: Path) -> Section:
+    card = results.card
+    training = card["training"]
+    facts = [
+        Fact("Model", f"{card['model']}, {card['latent_dim']} latents"),
+        Fact("Trajectory method", str(results.trajectories.attrs["method"])),
+        Fact("\N{GREEK SMALL LETTER BETA}, weight of the log-likelihood", plain(card["beta"])),
+        Fact("Seed", str(card["seed"])),
+        Fact("Trained on", f"{quantity(training['fields'], 'field')} of {quantity(training['eyes'], 'eye')}"),
+        Fact("Simulated series", count(training["population_series"])),
+        Fact("Best epoch", f"{training['best_epoch']} of {training['epochs']}"),
+        Fact("Validation ELBO", f"{number(training['elbo_validation'], 1)} nats a series"),
+        Fact("Training time", f"{number(training['seconds'], 0)} s on {card['device']}"),
+    ]
+    tables = [
+        _card_table("Prior of rates (dB/year)", card["rate_prior"]),
+        _card_table("Residual process (log or logit scale, but learning and offset in dB)", card["residual"]),
+    ]
+    units = {"elbo": "ELBO", "kl": "KL", "retest_mae": "retest MAE (dB)", "c2st_accuracy": "C2ST accuracy"}
+    labels = [units.get(name, name.replace("_", " ")) for name in models.columns]
+    rows = [row(*map(plain, values)) for values in models.itertuples(index=False)]
+    caption = "Models of this run (ELBO, evidence, gap, KL, distortion: nats a field on held-out patients)"
+    return Section(
+        "model",
+        "Model",
+        [card["data"]],
+        facts,
+        [Table(caption, headers(*labels), rows)],
+        [picture(figures_dir, "training")],
+        [table for table in tables if table.rows],
+    )
+
+
+def _card_table(caption: str, values: dict[str, Any]) -> Table:
+    rows = [[Cell(name.replace("_", " ")), Cell(plain(value), css="n")] for name, value in values.items()]
+    return Table(caption, headers("Quantity", "Value"), rows)
+
+
+def _evaluation(results: Results, figures_dir: Path) -> Section:
+    evaluation, differences = results.evaluation, results.differences
+    pictures = [picture(figures_dir, "evaluation")]
+    if evaluation.empty or differences.empty:
+        text = ["No eye of this cohort has enough visits to hold some back and forecast them."]
+        return Section("evaluation", "Evaluation of forecasts", text, pictures=pictures)
+    text = [
+        "Every later visit of an eye is forecast from its first visits and compared with what was measured, "
+        f"on patients that no model saw: {evaluated(evaluation)}. Intervals are 95 % bootstrap intervals "
+        "over patients. A method that does not beat the mean of the past visits forecasts nothing.",
+        *verdict(differences, results.trajectories.attrs["method"]),
+    ]
+    return Section(
+        "evaluation",
+        "Evaluation of forecasts",
+        text,
+        tables=[standings(differences), *score_tables(evaluation, differences)],
+        pictures=pictures,
+        details=further_tables(evaluation, differences, results.published),
+    )
+
+
+def _retest(results: Results, figures_dir: Path) -> list[Section]:
+    """A section where the cohort holds retests, else none."""
+    if results.retest is None or results.retest.empty:
+        return []
+    text = [
+        "The fields of an eye were taken so close in time that the eye did not change. Each estimate from "
+        "one field is compared with the mean of the eye's other fields: less is better."
+    ]
+    scores = in_words(results.retest).assign(shown="all")
+    columns = {"all": "Mean absolute difference (dB)"}
+    methods = list(scores["method"])
+    table = pivot(scores, "shown", columns, "Denoising of single fields", methods=methods)
+    return [Section("retest", "Retests", text, tables=[table], pictures=[picture(figures_dir, "retest")])]
+
+
+def _latent_space(figures_dir: Path) -> Section:
+    text = [
+        "A latent is used where it tells fields apart (blue); where its posterior stays as wide as the prior "
+        "(gray up to 1) it carries nothing. Decoded fields are smoother than measured ones: the difference "
+        "is mostly the noise of the test."
+    ]
+    pictures = [picture(figures_dir, "latents"), picture(figures_dir, "reconstructions")]
+    return Section("latents", "Latent space and reconstructions", text, pictures=pictures)
+
+
+def _eyes_text(eyes: int, pages: int) -> list[str]:
+    text = [
+        "Sorted by rate, fastest worsening first; choose a heading to sort by it. Rates are drawn towards "
+        "the population's where visits are few, so a fast eye with few visits is understated: compare the MD "
+        "slope."
+    ]
+    if pages < eyes:
+        text.append(
+            f"Pages are written for the {quantity(pages, 'eye')} that worsen fastest; the other "
+            f"{quantity(eyes - pages, 'eye')} appear in the table without a link (config: report.eye_pages)."
+        )
+    return text
+
+
+def _eye_headers(horizon: float) -> list[Header]:
+    return [
+        Header(
+            "Eye", "eye", "Number of the eye in this report, 1 = worsening fastest; the link opens its page"
+        ),
+        Header("Patient", "patient", "Identifier as the source gives it"),
+        Header("Side", "side", "OD right eye, OS left eye"),
+        Header("Visits", "visits", "Fields used"),
+        Header("Years", "years", "Years from the first field to the last used one"),
+        Header("Baseline", "baseline", "Mean TD of the first used field, dB"),
+        Header(
+            "Rate [95 %]",
+            "rate",
+            "Rate of mean TD, dB/year, with its 95 % credible interval; below 0 worsens",
+        ),
+        Header("P(worse)", "worsening", "Posterior probability that the rate is below 0"),
+        Header("P(progr.)", "progressing", "Posterior probability of progression against stability"),
+        Header("Flag", "flag", "Above the threshold recorded in the model's card"),
+        Header(f"P(< {MINUS}1)", "faster", f"Posterior probability of a rate below {MINUS}1 dB/year"),
+        Header("MD slope", "slope", "Least-squares slope of mean TD, dB/year"),
+        Header("p", "slopep", "One-sided p-value of that slope"),
+        Header("PLR", "plr", f"Locations with a slope of {MINUS}1 dB/year or worse and p < 0.01"),
+        Header("PoPLR p", "poplr", "Permutation p-value of worsening over all locations"),
+        Header(
+            f"MD in {horizon:g} y [90 %]",
+            "forecast",
+            f"Mean TD forecast {horizon:g} years after the last visit, dB, 90 % predictive interval",
+        ),
+    ]
+
+
+def _eyes_table(results: Results, pages: int) -> Table:
+    """One row an eye, in the order of their numbers."""
+    horizon = closest_horizon(results.forecasts_md[c.YEARS_AHEAD], FORECAST_SHOWN)
+    forecast = results.forecasts_md[results.forecasts_md[c.YEARS_AHEAD] == horizon]
+    table = results.rates.merge(forecast, on=c.EYE_KEY, validate="one_to_one").sort_values(NUMBER)
+    rows = [_eye_row(eye, pages) for eye in table.to_dict("records")]
+    return Table(f"Eyes of the cohort ({count(len(rows))})", _eye_headers(horizon), rows)
+
+
+def _eye_row(eye: dict[Hashable, Any], pages: int) -> list[Cell]:
+    at = eye[NUMBER]
+    return [
+        Cell(str(at), sort=str(at), href=f"eyes/{page_name(at)}" if at <= pages else "", css="n"),
+        Cell(eye[c.PATIENT]),
+        Cell(eye[c.EYE]),
+        number_cell(count(eye["n_visits"]), eye["n_visits"]),
+        number_cell(number(eye["years_followed"], 1), eye["years_followed"]),
+        number_cell(number(eye["baseline_md"], 1), eye["baseline_md"]),
+        number_cell(estimate(eye["rate"], eye["rate_lower"], eye["rate_upper"]), eye["rate"]),
+        number_cell(probability(eye["p_worsening"]), eye["p_worsening"]),
+        number_cell(probability(eye["p_progressing"]), eye["p_progressing"]),
+        Cell("progressing" if eye["progressing"] else "", css="flag"),
+        number_cell(probability(eye["p_faster_1"]), eye["p_faster_1"]),
+        number_cell(number(eye["md_slope"]), eye["md_slope"]),
+        number_cell(p_value(eye["md_slope_p"]), eye["md_slope_p"]),
+        number_cell(count(eye["plr_points"]), eye["plr_points"]),
+        number_cell(p_value(eye["poplr_p"]), eye["poplr_p"]),
+        number_cell(estimate(eye["md_median"], eye["md_lower"], eye["md_upper"], 1), eye["md_median"]),
+    ]

@@ -1,0 +1,85 @@
+"""Write a cohort's report: self-contained HTML that opens offline and loads nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from vfprog import __version__
+from vfprog.config import CohortConfig, PlotsConfig, RatesConfig, ReportConfig
+from vfprog.io import read_table, write_text
+from vfprog.plots.results import load_results
+from vfprog.report.context import index_page
+from vfprog.report.eye import eye_page, page_name
+from vfprog.report.eyes import Eyes
+from vfprog.report.svg import FieldMaps
+
+
+def write_report(
+    name: str,
+    cohort: CohortConfig,
+    cohort_dir: Path,
+    model_dir: Path,
+    models_table: Path,
+    *,
+    report: ReportConfig,
+    plots: PlotsConfig,
+    rates: RatesConfig,
+) -> None:
+    """Write ``report/eyes/eye-0001.html`` .. and then ``report/index.html`` under ``cohort_dir``.
+
+    The figures must be there already (:func:`vfprog.plots.figures.draw_figures`). Pages of an earlier report
+    that this one does not have are removed. ``index.html`` comes last: where it exists, the report is whole.
+
+    Parameters
+    ----------
+    name : str
+        The cohort's name in the config.
+    cohort_dir, model_dir : Path
+        Folders of the cohort's tables and of the model behind its rates.
+    models_table : Path
+        ``models.csv`` of the run.
+    """
+    results = load_results(cohort_dir, model_dir)
+    folder = cohort_dir / "report"
+    environment = _environment()
+    pages = min(report.eye_pages, len(results.rates))
+    context = index_page(
+        name, cohort, results, cohort_dir / "figures", read_table(models_table), rates, pages
+    )
+
+    drawer, eyes = FieldMaps(results.xy, plots), Eyes(results)
+    template = environment.get_template("eye.html.j2")
+    method, threshold = results.trajectories.attrs["method"], results.card["threshold"]
+    for _, rate in results.rates.head(pages).iterrows():
+        page = eye_page(eyes[rate], drawer, method, threshold, pages, results.locations)
+        write_text(template.render(page=page, index=context), folder / "eyes" / page_name(rate["number"]))
+    _remove_stale(folder / "eyes", pages)
+    write_text(environment.get_template("index.html.j2").render(page=context), folder / "index.html")
+
+
+def _environment() -> Environment:
+    """Jinja with every value escaped, and one script, known to the browser by its digest."""
+    environment = Environment(
+        loader=PackageLoader("vfprog.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    script = (files("vfprog.report") / "templates" / "table.js").read_text()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    environment.globals |= {"script": script, "script_digest": f"sha256-{digest}", "version": __version__}
+    return environment
+
+
+def _remove_stale(folder: Path, pages: int) -> None:
+    """Remove pages of eyes that an earlier, larger report had."""
+    wanted = {page_name(i + 1) for i in range(pages)}
+    for path in folder.glob("eye-*.html"):
+        if path.name not in wanted:
+            path.unlink()

@@ -1,0 +1,35 @@
+# What the rules share: which cohorts play which part, and how a config section reaches a command.
+
+LEARNED = cfg.training_cohorts
+RETESTS = [name for name, cohort in cfg.cohorts.items() if cohort.retest]
+SIMULATED = [name for name, cohort in cfg.cohorts.items() if cohort.simulate]
+FETCHED = [name for name, cohort in cfg.cohorts.items() if cohort.download]
+
+
+def sources(wildcards):
+    """The files a cohort is read from: its own, fetched, or simulated."""
+    cohort = cfg.cohorts[wildcards.cohort]
+    if cohort.simulate:
+        return [f"{RUN}/{wildcards.cohort}/source/fields.csv"]
+    if cohort.download:
+        return [f"{RUN}/{wildcards.cohort}/source/{Path(cohort.download.url).name}"]
+    return cohort.paths + ([cohort.join.path] if cohort.join else [])
+
+
+def split_of(wildcards):
+    """A training cohort's split, for rules that must not see its other patients."""
+    return (
+        [f"{RUN}/{wildcards.cohort}/split.csv"] if wildcards.cohort in LEARNED else []
+    )
+
+
+def json_of(**sections):
+    """Config sections as one JSON text, passed whole to a command."""
+    return json.dumps(
+        {name: section.model_dump(mode="json") for name, section in sections.items()}
+    )
+
+
+def many(flag, files):
+    """A repeated option: --flag file --flag file."""
+    return " ".join(f"--{flag} {file}" for file in files)

@@ -1,0 +1,41 @@
+# Latents and trajectories of a cohort's eyes, and their rates.
+
+
+rule fit:
+    input:
+        visits=f"{RUN}/{{cohort}}/visits.parquet",
+        card=f"{MODEL}/card.json",
+    output:
+        latents=f"{RUN}/{{cohort}}/latents.parquet",
+        paths=f"{RUN}/{{cohort}}/trajectories.nc",
+    log:
+        f"{RUN}/logs/{{cohort}}-fit.log",
+    threads: cfg.compute.threads.fit
+    params:
+        options=cfg.trajectory.model_dump_json(),
+        model=MODEL,
+        seed=cfg.seed,
+        device=cfg.compute.device,
+        torch_threads=cfg.compute.threads.fit,
+        code=code_digest("fit"),
+    shell:
+        "vfprog fit {output} --visits {input.visits} --model {params.model} --options {params.options:q}"
+        " --seed {params.seed} --device {params.device} --threads {params.torch_threads} 2> {log}"
+
+
+rule rates:
+    input:
+        visits=f"{RUN}/{{cohort}}/visits.parquet",
+        card=f"{MODEL}/card.json",
+    output:
+        f"{RUN}/{{cohort}}/rates.csv",
+    log:
+        f"{RUN}/logs/{{cohort}}-rates.log",
+    params:
+        options=cfg.rates.model_dump_json(),
+        model=MODEL,
+        seed=cfg.seed,
+        code=code_digest("rates"),
+    shell:
+        "vfprog rates {output} --visits {input.visits} --model {params.model} --options {params.options:q}"
+        " --seed {params.seed} 2> {log}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir)))
 
-from vfprog.config import parse_config
+from vfprog.config import check_sources, parse_config
 from vfprog.errors import UserError
 from vfprog.provenance import code_digest
 
@@ -22,6 +22,7 @@ if "cohorts" not in config:
 
 try:
     cfg = parse_config(dict(config))
+    check_sources(cfg)
 except UserError as error:
     raise WorkflowError(str(error))
 

@@ -220,8 +220,8 @@ def fit(
     from vfprog.config import TrajectoryConfig
     from vfprog.data.schema import read_visits
     from vfprog.data.series import eyes_of, series_from_visits
-    from vfprog.forecast.card import load_model
     from vfprog.forecast.methods import make_trajectory
+    from vfprog.forecast.serving import load_model
     from vfprog.inference.device import choose_device
     from vfprog.inference.posterior import latent_table, write_paths
     from vfprog.io import write_table
@@ -277,9 +277,9 @@ def forecast(
     """Forecast each eye's future tests: FIELDS.parquet by location, MEANS.csv of the mean TD."""
     _set_threads(threads)
     from vfprog.config import ForecastConfig, TrajectoryConfig
-    from vfprog.forecast.card import load_model
     from vfprog.forecast.methods import make_trajectory
     from vfprog.forecast.predict import forecast_tables
+    from vfprog.forecast.serving import load_model
     from vfprog.inference.device import choose_device
     from vfprog.inference.posterior import read_paths
     from vfprog.io import write_table
@@ -318,10 +318,10 @@ def evaluate(
     from vfprog.data.schema import read_visits
     from vfprog.data.series import eyes_of, series_from_visits
     from vfprog.data.split import part_of
-    from vfprog.forecast.card import load_model
     from vfprog.forecast.evaluate import evaluate as run
     from vfprog.forecast.evaluate import published_comparison
     from vfprog.forecast.methods import forecast_methods
+    from vfprog.forecast.serving import load_model
     from vfprog.inference.device import choose_device
     from vfprog.io import read_table, write_table
     from vfprog.perimetry.grid import load_grid
@@ -338,7 +338,7 @@ def evaluate(
     by_cell, apart = run(eyes, series, methods, serving.calibration, section, seed)
     write_table(by_cell, scores)
     write_table(apart, differences)
-    write_table(published_comparison(eyes, series, methods, section, seed), published)
+    write_table(published_comparison(eyes, series, methods, serving.calibration, section, seed), published)
 
 
 @verbs.command()
@@ -356,8 +356,8 @@ def retest(
     from vfprog.config import EvaluationConfig, TrajectoryConfig
     from vfprog.data.schema import read_visits
     from vfprog.data.series import eyes_of, series_from_visits
-    from vfprog.forecast.card import load_model
-    from vfprog.forecast.evaluate import retest_error
+    from vfprog.forecast.retest import retest_error
+    from vfprog.forecast.serving import load_model
     from vfprog.inference.device import choose_device
     from vfprog.io import write_table
     from vfprog.model.residual import StaticField
@@ -392,7 +392,8 @@ def models(
     from vfprog.config import EvaluationConfig
     from vfprog.data.schema import read_visits
     from vfprog.data.training import read_parts
-    from vfprog.forecast.card import load_model, model_row
+    from vfprog.forecast.models_table import model_row
+    from vfprog.forecast.serving import load_model
     from vfprog.inference.device import choose_device
     from vfprog.io import write_table
     from vfprog.perimetry.grid import load_grid

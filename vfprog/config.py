@@ -361,6 +361,24 @@ def parse_config(raw: dict[str, Any]) -> Config:
         raise UserError("\n".join(lines)) from None
 
 
+def check_sources(config: Config) -> None:
+    """Check that every file a cohort is read from exists, relative to the working directory.
+
+    Raises
+    ------
+    UserError
+        Naming every key whose file does not.
+    """
+    missing = []
+    for name, cohort in config.cohorts.items():
+        join = [("join.path", cohort.join.path)] if cohort.join else []
+        for key, path in [("path", p) for p in cohort.paths] + join:
+            if not Path(path).is_file():
+                missing.append(f"config: cohorts.{name}.{key}: no file {path} (seen from {Path.cwd().name}/)")
+    if missing:
+        raise UserError("\n".join(missing))
+
+
 def read_config(path: Path) -> Config:
     """Read and check a YAML config file; raises :class:`UserError` as :func:`parse_config` does."""
     return parse_config(yaml.safe_load(path.read_text()) or {})

@@ -188,5 +188,5 @@ def test_headings_take_the_keyboard_s_focus(index: dict[str, Any]) -> None:
 
 def test_the_table_is_filtered(index: dict[str, Any]) -> None:
     assert index["filtered"] == ["P002", "P002"]
-    assert index["flagged"] == ["progressing"] * 3
+    assert index["flagged"] == ["yes"] * 3
     assert index["count"] == "3 of 6 eyes shown"

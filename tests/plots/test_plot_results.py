@@ -13,6 +13,7 @@ from vfprog.plots.results import (
     number_eyes,
     of_eye,
     trajectory_of,
+    with_sound_intervals,
 )
 
 
@@ -71,6 +72,15 @@ def test_many_visits_are_thinned_to_evenly_spaced_ones_with_both_ends() -> None:
     assert evenly_spaced(5, 12) == [0, 1, 2, 3, 4]
     thinned = evenly_spaced(40, 12)
     assert (thinned[0], thinned[-1], len(set(thinned))) == (0, 39, 12)
+
+
+def test_an_interval_over_few_patients_is_not_shown() -> None:
+    scores = pd.DataFrame(
+        {"value": [2.0, 2.0], "lower": [1.9, 2.0], "upper": [2.1, 2.0], "n_patients": [10, 1]}
+    )
+    sound = with_sound_intervals(scores)
+    assert sound["lower"].isna().tolist() == sound["upper"].isna().tolist() == [False, True]
+    assert sound["value"].tolist() == [2.0, 2.0]
 
 
 def test_positions_follow_the_grid(results: Results) -> None:

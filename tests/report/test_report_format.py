@@ -45,6 +45,7 @@ def test_intervals_stand_beside_their_value() -> None:
     assert interval(-1.2, 0.345) == "[−1.20, 0.34]"
     assert estimate(-0.5, -1.2, 0.2, 1) == "−0.5 [−1.2, 0.2]"
     assert estimate(NAN, NAN, NAN) == "–"
+    assert estimate(2.15, NAN, NAN) == "2.15"
 
 
 def test_counts_set_thousands_apart() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import pytest
 
@@ -26,6 +28,7 @@ DIFFERENCES = pd.DataFrame(
         difference("static", -0.07, -0.10, -0.04),
         difference("published", 4.5, 4.0, 5.0),
         difference("trajectory", -0.02, -0.05, 0.01),
+        difference("last", 0.3, math.nan, math.nan),
     ]
 )
 
@@ -33,12 +36,19 @@ DIFFERENCES = pd.DataFrame(
 @pytest.mark.parametrize(
     ("method", "words"),
     [
-        ("static", "errs less than the mean of past visits, and the interval excludes zero: −0.070 dB"),
-        ("published", "errs more than the mean of past visits, and the interval excludes zero: 4.500 dB"),
+        (
+            "static",
+            "errs less than the mean of past visits, and the interval excludes zero: −0.070 [−0.100, −0.040] dB.",
+        ),
+        (
+            "published",
+            "errs more than the mean of past visits, and the interval excludes zero: 4.500 [4.000, 5.000] dB.",
+        ),
         (
             "trajectory",
-            "ties with the mean of past visits: the interval includes zero: −0.020 dB [−0.050, 0.010]",
+            "ties with the mean of past visits: the interval includes zero: −0.020 [−0.050, 0.010] dB.",
         ),
+        ("last", "cannot be judged against the mean of past visits, with fewer than 10 patients: 0.300 dB."),
     ],
 )
 def test_the_report_s_method_is_judged_by_its_interval(method: str, words: str) -> None:

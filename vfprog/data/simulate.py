@@ -74,9 +74,16 @@ def draw_truth(population: Population, eyes: int, rng: np.random.Generator) -> t
 
 
 def simulate_series(
-    population: Population, n_visits: np.ndarray, interval: float, rng: np.random.Generator
+    population: Population,
+    n_visits: np.ndarray,
+    interval: float,
+    rng: np.random.Generator,
+    patient: np.ndarray | None = None,
 ) -> Simulated:
-    """Draw one series for each entry of ``n_visits`` (eye,), its visits about ``interval`` years apart."""
+    """Draw one series for each entry of ``n_visits`` (eye,), its visits about ``interval`` years apart.
+
+    Eyes of one ``patient`` (eye,), numbered from 0, are of one age; left out, every eye has its own.
+    """
     grid, norms = load_grid("24-2"), load_norms("24-2")
     eyes, most = len(n_visits), int(n_visits.max())
     level, slope = draw_truth(population, eyes, rng)
@@ -92,6 +99,8 @@ def simulate_series(
     truth = truth + sd * _wander(gaps, distance, rng)
 
     age = np.clip(rng.normal(AGE[0], AGE[1], eyes), AGE[2], AGE[3])
+    if patient is not None:
+        age = age[patient]
     visit = VISIT_SD * rng.standard_t(5, (eyes, most, 1)) / np.sqrt(5 / 3)
     visit[:, 0] -= rng.normal(*LEARNING, (eyes, 1))
     normal = norms.intercept + norms.slope * (age[:, None] + years)[..., None]
@@ -149,10 +158,9 @@ def simulate_cohort(
     rng = np.random.default_rng(seed)
     grid = load_grid("24-2")
     n_visits = rng.integers(options.visits[0], options.visits[1] + 1, options.eyes)
-    series = simulate_series(population, n_visits, options.interval, rng)
-
     eyes_of_patient = 1 + (rng.random(options.eyes) < options.fellow_eyes)
     patient = np.repeat(np.arange(options.eyes), eyes_of_patient)[: options.eyes]
+    series = simulate_series(population, n_visits, options.interval, rng, patient)
     fellow = np.diff(patient, prepend=-1) == 0
     right = rng.random(options.eyes) < 0.5
     right[fellow] = ~right[np.flatnonzero(fellow) - 1]
@@ -160,7 +168,9 @@ def simulate_cohort(
     ids = np.array([f"D{p + 1:04d}" for p in patient])
 
     rows, visits = np.nonzero(series.mask)
-    start = pd.Timestamp("2010-01-04") + pd.to_timedelta(rng.integers(0, 1500, options.eyes), unit="D")
+    # One first day, as one age, for both eyes: a patient has one birth date.
+    first_day = rng.integers(0, 1500, options.eyes)[patient]
+    start = pd.Timestamp("2010-01-04") + pd.to_timedelta(first_day, unit="D")
     days = np.round(series.years[rows, visits] * 365.25).astype(int)
     fields = pd.DataFrame(
         {

@@ -22,7 +22,7 @@ Baseline = Callable[[Series, Tensor], Prediction]
 VISIT_SD = 0.7  # of the shift of a whole field from visit to visit, dB: the noise of a visit's mean TD
 
 
-def test_sd(level: Tensor) -> Tensor:
+def noise_of_test(level: Tensor) -> Tensor:
     """SD of one test at a level, dB, from the measured table."""
     return interpolate(level, level.new_tensor(NOISE_LEVEL), level.new_tensor(NOISE_SD))
 
@@ -61,7 +61,7 @@ def pointwise_regression(series: Series, years: Tensor) -> Prediction:
     """PLR: a least-squares line at each location."""
     line = fit_lines(series.td, series.mask, series.years)
     td = line.at(years)
-    sd = test_sd(summarise(series.td, series.mask).mean)[:, None]
+    sd = noise_of_test(summarise(series.td, series.mask).mean)[:, None]
     leverage = line.leverage(years)
     md_sd = (VISIT_SD * (1 + leverage.mean(-1)).sqrt()).clamp(min=1e-3)
     return Prediction(td, sd * (1 + leverage).sqrt(), td.mean(-1), md_sd)
@@ -85,6 +85,6 @@ def mean_td(series: Series) -> tuple[Tensor, Tensor]:
 def _constant(field: Tensor, leverage: Tensor, years: Tensor) -> Prediction:
     times = years.shape[1]
     td = field[:, None].expand(-1, times, -1)
-    sd = (test_sd(field) * (1 + leverage).sqrt())[:, None].expand(-1, times, -1)
+    sd = (noise_of_test(field) * (1 + leverage).sqrt())[:, None].expand(-1, times, -1)
     md_sd = (VISIT_SD * (1 + leverage.mean(-1)).sqrt())[:, None].expand(-1, times)
     return Prediction(td, sd, td.mean(-1), md_sd)

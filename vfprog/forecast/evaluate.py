@@ -11,7 +11,6 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-import torch
 
 from vfprog.config import EvaluationConfig
 from vfprog.data.series import Series
@@ -20,7 +19,6 @@ from vfprog.forecast.calibrate import LOWER, MEDIAN, PROBABILITIES, UPPER, Calib
 from vfprog.forecast.methods import MEDIAN_POINT, predict_in_batches
 from vfprog.forecast.score import PatientBootstrap, absolute_error, covered, crps, interval_score
 from vfprog.inference.origins import Origin, origin
-from vfprog.model.residual import StaticField
 from vfprog.model.summary import summarise
 from vfprog.model.trajectory import Prediction
 
@@ -34,7 +32,6 @@ COLUMNS = [*KEY, "value", "lower", "upper", *SIZE]
 DIFFERENCE_COLUMNS = ["method", "baseline", *KEY[1:], "value", "lower", "upper", *SIZE]
 PUBLISHED_FIRST, PUBLISHED_VISITS = 3, (4, 6, 8)
 PUBLISHED_COLUMNS = ["method", "visit", "value", "lower", "upper", "n_eyes", "n_patients"]
-RETEST_COLUMNS = ["method", "value", "lower", "upper", *SIZE]
 
 
 @dataclass(frozen=True)
@@ -99,7 +96,7 @@ def evaluate(
         ``evaluation.csv`` and ``differences.csv`` (a method's metric minus that of the mean of past visits);
         empty where no eye has enough visits.
     """
-    patient, bootstrap = _patients(eyes, options, seed)
+    patient, bootstrap = patient_bootstrap(eyes, options, seed)
     scores, differences = [], []
     for n_first in options.first_visits:
         cut = origin(series, n_first)
@@ -116,16 +113,16 @@ def evaluate(
                 "n_first": n_first,
                 "horizon": horizon,
                 "severity": severity,
-                **_size(chosen, patient[cut.rows]),
+                **_size(chosen, patient[cut.rows.cpu().numpy()]),
             }
             totals = {name: _totals(s, chosen, severity, cells.patient, len(bootstrap.weights[0]))
                       for name, s in scored.items()}  # fmt: skip
             for name, metric in ((n, m) for n in totals for m in totals[n]):
                 total, count = totals[name][metric]
-                value = _interval(bootstrap, total, count)
+                value = interval(bootstrap, total, count)
                 scores.append({"method": name, "metric": metric, **head, **value})
                 if name != REFERENCE:
-                    apart = _interval(bootstrap, total - totals[REFERENCE][metric][0], count)
+                    apart = interval(bootstrap, total - totals[REFERENCE][metric][0], count)
                     differences.append(
                         {"method": name, "baseline": REFERENCE, "metric": metric, **head, **apart}
                     )
@@ -139,13 +136,11 @@ def score(prediction: Prediction, cut: Origin, calibration: Calibration, method:
     mtd = np.where(visits, measured_mtd(value, mask), np.nan)
     mean, sd, md, md_sd = (t.cpu().numpy().astype(float) for t in vars(prediction).values())
     lower, upper = calibration.td(mean, sd, LOWER), calibration.td(mean, sd, UPPER)
-    point, md_point = mean, md
-    if method in MEDIAN_POINT:
-        point, md_point = calibration.td(mean, sd, MEDIAN), calibration.md(md, md_sd, MEDIAN)
-    elif method == "median_shifted_mean":
-        point, md_point = mean + calibration.shift, md + calibration.shift
+    md_point = (
+        calibration.md(md, md_sd, MEDIAN) if method in MEDIAN_POINT else md + _shift(method, calibration)
+    )
     td = {
-        "mae": absolute_error(value, point),
+        "mae": absolute_error(value, point_forecast(mean, sd, calibration, method)),
         "crps": crps(value, (calibration.td(mean, sd, i) for i in range(len(PROBABILITIES)))),
         "coverage90": np.where(mask, covered(value, lower, upper), np.nan),
         "interval_score": interval_score(value, lower, upper),
@@ -153,21 +148,35 @@ def score(prediction: Prediction, cut: Origin, calibration: Calibration, method:
     return Scored(td, {"md_mae": absolute_error(mtd, md_point)})
 
 
-def published_comparison(
-    eyes: pd.DataFrame, series: Series, methods: dict[str, Baseline], options: EvaluationConfig, seed: int
-) -> pd.DataFrame:
-    """The comparison of Berchuck et al. 2019: MAE of visits 4, 6 and 8 forecast from the first 3 (``published.csv``).
+def point_forecast(mean: np.ndarray, sd: np.ndarray, calibration: Calibration, method: str) -> np.ndarray:
+    """The single value that a method forecasts, dB, from the mean and SD it predicts."""
+    if method in MEDIAN_POINT:
+        return calibration.td(mean, sd, MEDIAN)
+    return mean + _shift(method, calibration)
 
-    Every method forecasts with its own point forecast, uncalibrated, as published.
-    """
+
+def _shift(method: str, calibration: Calibration) -> float:
+    return calibration.shift if method == "median_shifted_mean" else 0.0
+
+
+def published_comparison(
+    eyes: pd.DataFrame,
+    series: Series,
+    methods: dict[str, Baseline],
+    calibration: dict[str, Calibration],
+    options: EvaluationConfig,
+    seed: int,
+) -> pd.DataFrame:
+    """The comparison of Berchuck et al. 2019: MAE of visits 4, 6, 8 forecast from the first 3 (``published.csv``)."""
     cut = origin(series, PUBLISHED_FIRST)
     if cut is None:
         return pd.DataFrame(columns=PUBLISHED_COLUMNS)
-    patient, bootstrap = _patients(eyes, options, seed)
+    patient, bootstrap = patient_bootstrap(eyes, options, seed)
     rows = []
     for name, method in methods.items():
-        prediction = predict_in_batches(method, cut.past, cut.years).td
-        error = (cut.td - prediction).abs().cpu().numpy()
+        prediction = predict_in_batches(method, cut.past, cut.years)
+        mean, sd = prediction.td.cpu().numpy().astype(float), prediction.td_sd.cpu().numpy().astype(float)
+        error = np.abs(cut.td.cpu().numpy() - point_forecast(mean, sd, calibration[name], name))
         for visit in PUBLISHED_VISITS:
             time = visit - PUBLISHED_FIRST - 1
             if time >= error.shape[1]:
@@ -175,50 +184,18 @@ def published_comparison(
             mask = cut.mask[:, time].cpu().numpy()
             if mask.sum() < options.min_values:
                 continue
-            total, count = _by_patient(error[:, time], mask, patient[cut.rows], len(bootstrap.weights[0]))
-            size = _size(mask[:, None], patient[cut.rows])
-            rows.append({"method": name, "visit": visit, **_interval(bootstrap, total, count), **size})
+            total, count = by_patient(
+                error[:, time], mask, patient[cut.rows.cpu().numpy()], len(bootstrap.weights[0])
+            )
+            size = _size(mask[:, None], patient[cut.rows.cpu().numpy()])
+            rows.append({"method": name, "visit": visit, **interval(bootstrap, total, count), **size})
     return pd.DataFrame(rows, columns=PUBLISHED_COLUMNS)
 
 
-def retest_error(
-    eyes: pd.DataFrame, series: Series, static: StaticField, options: EvaluationConfig, seed: int
-) -> pd.DataFrame:
-    """Denoising of single fields of eyes that did not change: one row per estimate (``retest.csv``).
-
-    Each field alone gives an estimate of the eye's underlying field: the field itself (``raw``), the decoded
-    posterior mean (``vae``), and the decoded field plus the shrunk residual (``static``). Its error is the mean
-    absolute difference from the mean of that eye's other fields, dB.
-    """
-    visit, location = series.visits, series.td.shape[-1]
-    eye = torch.arange(len(series), device=visit.device).repeat_interleave(series.n_visits)
-    single = Series(
-        td=series.td[visit][:, None],
-        mask=series.mask[visit][:, None],
-        years=torch.zeros_like(series.years[visit])[:, None],
-        n_visits=torch.ones_like(eye),
-    )
-    whole = summarise(series.td, series.mask)
-    others = whole.count[eye] - single.mask[:, 0].to(whole.count.dtype)
-    target = (whole.mean[eye] * whole.count[eye] - single.td[:, 0]) / others.clamp(min=1)
-    mask = (single.mask[:, 0] & (others > 0)).cpu().numpy()
-    decoded = static.decoded(summarise(single.td, single.mask))[2]
-    estimates = {"raw": single.td[:, 0], "vae": decoded, "static": static.fit(single).td}
-
-    patient, bootstrap = _patients(eyes, options, seed)
-    of_field = patient[eye.cpu().numpy()]
-    size = {"n_visits": int(mask.any(1).sum()), "n_eyes": len(series), "n_patients": int(patient.max()) + 1}
-    rows = []
-    for name, estimate in estimates.items():
-        error = (estimate - target).abs().cpu().numpy().reshape(-1, location)
-        total, count = _by_patient(error, mask, of_field, len(bootstrap.weights[0]))
-        rows.append({"method": name, **_interval(bootstrap, total, count), **size})
-    return pd.DataFrame(rows, columns=RETEST_COLUMNS)
-
-
-def _patients(
+def patient_bootstrap(
     eyes: pd.DataFrame, options: EvaluationConfig, seed: int
 ) -> tuple[np.ndarray, PatientBootstrap]:
+    """Index of each eye's patient, and the bootstrap over them."""
     patient = eyes["patient_id"].factorize()[0]
     return patient, PatientBootstrap(int(patient.max(initial=0)) + 1, options.bootstrap, seed)
 
@@ -242,14 +219,14 @@ def _totals(
     scored: Scored, chosen: np.ndarray, severity: str, patient: np.ndarray, patients: int
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Sum and number of values by patient, for each metric of a cell; MD has no severity by location."""
-    totals = {name: _by_patient(value, chosen, patient, patients) for name, value in scored.td.items()}
+    totals = {name: by_patient(value, chosen, patient, patients) for name, value in scored.td.items()}
     if severity not in LOCATION_SEVERITY:
         visits = np.asarray(chosen.any(-1))
-        totals |= {name: _by_patient(value, visits, patient, patients) for name, value in scored.md.items()}
+        totals |= {name: by_patient(value, visits, patient, patients) for name, value in scored.md.items()}
     return totals
 
 
-def _by_patient(
+def by_patient(
     value: np.ndarray, chosen: np.ndarray, patient: np.ndarray, patients: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sum and number of the chosen values of each patient, from arrays whose first axis is the eye or field."""
@@ -258,7 +235,8 @@ def _by_patient(
     return np.bincount(patient, total, patients), np.bincount(patient, chosen.sum(axes), patients)
 
 
-def _interval(bootstrap: PatientBootstrap, total: np.ndarray, count: np.ndarray) -> dict[str, float]:
+def interval(bootstrap: PatientBootstrap, total: np.ndarray, count: np.ndarray) -> dict[str, float]:
+    """Mean and 95 % interval from sums and numbers of values by patient, as columns of a table."""
     return dict(zip(("value", "lower", "upper"), bootstrap.mean(total, count), strict=True))
 
 

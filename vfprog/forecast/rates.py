@@ -53,7 +53,7 @@ def mtd_series(series: Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def fit_rate_prior(mtd: np.ndarray, mask: np.ndarray, years: np.ndarray) -> RatePrior:
-    """Fit the prior to training patients' series of mean TD by marginal likelihood; arrays (eye, visit)."""
+    """Fit the prior to training patients' series of mean TD by penalised marginal likelihood; arrays (eye, visit)."""
     fit = linear_regression(mtd, years, mask)
     enough = (fit.n >= MIN_VISITS) & np.isfinite(fit.slope)
     sxx = _sxx(years, mask)
@@ -65,10 +65,12 @@ def fit_rate_prior(mtd: np.ndarray, mask: np.ndarray, years: np.ndarray) -> Rate
     noise_sd = float(np.sqrt(((n - 2) * variance).sum() / (n - 2).sum()))
     se2 = _moderated(variance, n, noise_sd) / sxx
 
-    def negative_log_likelihood(p: np.ndarray) -> float:
-        return -norm.logpdf(slope, p[0], np.sqrt(np.exp(2 * p[1]) + se2)).sum()
+    def negative_log_posterior(p: np.ndarray) -> float:
+        likelihood = norm.logpdf(slope, p[0], np.sqrt(np.exp(2 * p[1]) + se2)).sum()
+        # Where eyes are few, likelihood alone may say that all have the same rate, which nobody believes.
+        return -likelihood - norm.logpdf(p[1], np.log(START[1]), 1.0)
 
-    best = minimize(negative_log_likelihood, [START[0], np.log(START[1])], method="Nelder-Mead")
+    best = minimize(negative_log_posterior, [START[0], np.log(START[1])], method="Nelder-Mead")
     return RatePrior(float(best.x[0]), float(np.exp(best.x[1])), noise_sd)
 
 

@@ -15,12 +15,24 @@ def absolute_error(value: np.ndarray, point: np.ndarray) -> np.ndarray:
 
 
 def crps(value: np.ndarray, quantiles: Iterable[np.ndarray]) -> np.ndarray:
-    """Continuous ranked probability score from quantiles at ``PROBABILITIES``: twice the mean pinball loss, dB."""
+    """Continuous ranked probability score from quantiles at ``PROBABILITIES``, dB.
+
+    Twice the integral of the pinball loss over probability (Gneiting and Ranjan 2011, eq. 9): each quantile
+    stands for its share of probability, the outermost also for what lies beyond them.
+    """
+    step = PROBABILITIES[1] - PROBABILITIES[0]
     total = np.zeros_like(value)
     for p, quantile in zip(PROBABILITIES, quantiles, strict=True):
         error = value - quantile
-        total += np.maximum(p * error, (p - 1) * error)
-    return 2 * total / len(PROBABILITIES)
+        total += step * _pinball(error, p)
+        if p in (PROBABILITIES[0], PROBABILITIES[-1]):
+            beyond = p - step / 2 if p < 0.5 else 1 - p - step / 2
+            total += beyond * _pinball(error, beyond / 2 if p < 0.5 else 1 - beyond / 2)
+    return 2 * total
+
+
+def _pinball(error: np.ndarray, p: float) -> np.ndarray:
+    return np.maximum(p * error, (p - 1) * error)
 
 
 def covered(value: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:

@@ -35,7 +35,7 @@ class FieldModel(PyroModule):
     def z_dist(self, eyes: int) -> dist.TorchDistribution:
         """p(z): standard normal, one event per eye."""
         zero = self.log_ratio.new_zeros(eyes, self.latent_dim)
-        return dist.Normal(zero, torch.ones_like(zero)).to_event(1)
+        return dist.Normal(zero, torch.ones_like(zero), validate_args=False).to_event(1)
 
     def td_dist(self, z: Tensor, count: Tensor) -> RepeatedTests:
         """p(td | z) of ``count`` tests (eye, location) a location, for z (..., eye, latent)."""
@@ -64,7 +64,8 @@ class FieldGuide(PyroModule):
 
     def z_dist(self, summary: FieldSummary) -> dist.TorchDistribution:
         """q(z | td) of each eye."""
-        return dist.Normal(*self.encoder(summary)).to_event(1)
+        # Unchecked, as RepeatedTests is: a training that breaks down is reported by its loss, with a remedy.
+        return dist.Normal(*self.encoder(summary), validate_args=False).to_event(1)
 
     def forward(self, summary: FieldSummary, beta: float = 1.0, kl_weight: float = 1.0) -> Tensor:
         """Draw z; ``kl_weight`` scales the site as in the model, for TraceMeanField_ELBO takes the KL's scale here."""

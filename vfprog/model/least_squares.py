@@ -47,7 +47,10 @@ def fit_lines(values: Tensor, mask: Tensor, years: Tensor) -> Line:
     t = years[..., None] * weight
     centre = t.sum(1) / n.clamp(min=1)
     mean = (values * weight).sum(1) / n.clamp(min=1)
-    dt = (years[..., None] - centre[:, None]) * weight
+    # The mean of equal times may differ from them by rounding, which is no time to put a slope through.
+    earliest = torch.where(mask, years[..., None], torch.inf).amin(1)
+    latest = torch.where(mask, years[..., None], -torch.inf).amax(1)
+    dt = (years[..., None] - centre[:, None]) * weight * (latest > earliest)[:, None]
     dy = (values - mean[:, None]) * weight
     sxx = (dt**2).sum(1)
     slope = torch.where(sxx > 0, (dt * dy).sum(1) / sxx.clamp(min=1e-12), 0.0)

@@ -13,6 +13,7 @@ import xarray as xr
 from vfprog import columns as c
 from vfprog.io import read_json, read_table
 
+MIN_PATIENTS = 10  # below, a bootstrap over patients says nothing of the uncertainty: no interval is shown
 NUMBER = "number"  # of an eye within its cohort, 1 = worsening fastest: page number, and its name in figures
 
 
@@ -62,6 +63,7 @@ def load_results(cohort_dir: Path, model_dir: Path) -> Results:
     def optional(name: str) -> pd.DataFrame | None:
         return table(name) if (cohort_dir / name).exists() else None
 
+    retest = optional("retest.csv")
     forecasts = table("forecasts.parquet")
     with xr.open_dataset(cohort_dir / "trajectories.nc", engine="h5netcdf") as dataset:
         trajectories = dataset.load()
@@ -73,16 +75,22 @@ def load_results(cohort_dir: Path, model_dir: Path) -> Results:
         forecasts_md=table("forecasts_md.csv"),
         trajectories=trajectories,
         xy=positions(forecasts),
-        evaluation=table("evaluation.csv"),
-        differences=table("differences.csv"),
-        published=table("published.csv"),
-        retest=optional("retest.csv"),
+        evaluation=with_sound_intervals(table("evaluation.csv")),
+        differences=with_sound_intervals(table("differences.csv")),
+        published=with_sound_intervals(table("published.csv")),
+        retest=None if retest is None else with_sound_intervals(retest),
         split=optional("split.csv"),
         qc=read_json(cohort_dir / "qc.json"),
         quarantine=table("quarantine.csv"),
         history=read_table(model_dir / "history.csv"),
         card=read_json(model_dir / "card.json"),
     )
+
+
+def with_sound_intervals(scores: pd.DataFrame) -> pd.DataFrame:
+    """Scores without the intervals (NaN) that rest on fewer than 10 patients."""
+    enough = scores["n_patients"] >= MIN_PATIENTS
+    return scores.assign(lower=scores["lower"].where(enough), upper=scores["upper"].where(enough))
 
 
 def positions(forecasts: pd.DataFrame) -> np.ndarray:

@@ -13,7 +13,7 @@ import pandas as pd
 from vfprog import columns as c
 from vfprog.config import CohortConfig, RatesConfig
 from vfprog.plots.labels import FORECASTS
-from vfprog.plots.results import NUMBER, Results, closest_horizon
+from vfprog.plots.results import MIN_PATIENTS, NUMBER, Results, closest_horizon
 from vfprog.plots.retest import in_words
 from vfprog.report.blocks import Cell, Fact, Header, Picture, Section, Table, headers, number_cell, row
 from vfprog.report.eye import page_name
@@ -197,14 +197,15 @@ def _evaluation(results: Results, figures_dir: Path) -> Section:
     text = [
         "Every later visit of an eye is forecast from its first visits and compared with what was measured, "
         f"on patients that no model saw: {evaluated(evaluation)}. Intervals are 95 % bootstrap intervals "
-        "over patients. A method that does not beat the mean of the past visits forecasts nothing.",
+        f"over patients, left out below {MIN_PATIENTS} of them. A method that does not beat the mean of the past "
+        "visits forecasts nothing.",
         *verdict(differences, results.trajectories.attrs["method"]),
     ]
     return Section(
         "evaluation",
         "Evaluation of forecasts",
         text,
-        tables=[standings(differences), *score_tables(evaluation, differences)],
+        tables=[t for t in (standings(differences), *score_tables(evaluation, differences)) if t.rows],
         pictures=pictures,
         details=further_tables(evaluation, differences, results.published),
     )
@@ -266,7 +267,7 @@ def _eye_headers(horizon: float) -> list[Header]:
         ),
         Header("P(worse)", "worsening", "Posterior probability that the rate is below 0"),
         Header("P(progr.)", "progressing", "Posterior probability of progression against stability"),
-        Header("Flag", "flag", "Above the threshold recorded in the model's card"),
+        Header("Flagged", "flag", "Progressing: that probability is above the threshold in the model's card"),
         Header(f"P(< {MINUS}1)", "faster", f"Posterior probability of a rate below {MINUS}1 dB/year"),
         Header("MD slope", "slope", "Least-squares slope of mean TD, dB/year"),
         Header("p", "slopep", "One-sided p-value of that slope"),
@@ -301,7 +302,7 @@ def _eye_row(eye: dict[Hashable, Any], pages: int) -> list[Cell]:
         number_cell(estimate(eye["rate"], eye["rate_lower"], eye["rate_upper"]), eye["rate"]),
         number_cell(probability(eye["p_worsening"]), eye["p_worsening"]),
         number_cell(probability(eye["p_progressing"]), eye["p_progressing"]),
-        Cell("progressing" if eye["progressing"] else "", css="flag"),
+        Cell("yes" if eye["progressing"] else "", css="flag"),
         number_cell(probability(eye["p_faster_1"]), eye["p_faster_1"]),
         number_cell(number(eye["md_slope"]), eye["md_slope"]),
         number_cell(p_value(eye["md_slope_p"]), eye["md_slope_p"]),

@@ -29,8 +29,10 @@ def interval(lower: float, upper: float, digits: int = 2) -> str:
 
 
 def estimate(value: float, lower: float, upper: float, digits: int = 2) -> str:
-    """A value and its interval."""
-    return MISSING if math.isnan(value) else f"{number(value, digits)} {interval(lower, upper, digits)}"
+    """A value and its interval, where it has one."""
+    if math.isnan(value) or math.isnan(lower):
+        return number(value, digits)
+    return f"{number(value, digits)} {interval(lower, upper, digits)}"
 
 
 def probability(p: float) -> str:

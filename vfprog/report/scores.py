@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,8 +10,9 @@ import pandas as pd
 
 from vfprog.plots.evaluation import overall
 from vfprog.plots.labels import HORIZONS, METRICS, SEVERITIES, in_order, method_label
+from vfprog.plots.results import MIN_PATIENTS
 from vfprog.report.blocks import Cell, Table, headers
-from vfprog.report.format import count, estimate, interval, number, quantity
+from vfprog.report.format import count, estimate, quantity
 
 SIZES = {"n_visits": "visits", "n_eyes": "eyes", "n_patients": "patients"}
 LOCATION_SEVERITIES = {
@@ -114,12 +116,14 @@ def verdict(differences: pd.DataFrame, method: str) -> list[str]:
     rows = overall(differences, "mae")
     return [
         f"Given the first {r.n_first} visits, {method_label(method)} (the method of this report) "
-        f"{_standing(r.lower, r.upper)}: {number(r.value, 3)} dB {interval(r.lower, r.upper, 3)}."
+        f"{_standing(r.lower, r.upper)}: {estimate(r.value, r.lower, r.upper, 3)} dB."
         for r in _records(rows[rows["method"] == method].sort_values("n_first"))
     ]
 
 
 def _standing(lower: float, upper: float) -> str:
+    if math.isnan(lower):
+        return f"cannot be judged against the mean of past visits, with fewer than {MIN_PATIENTS} patients"
     if upper < 0:
         return "errs less than the mean of past visits, and the interval excludes zero"
     if lower > 0:
@@ -128,8 +132,11 @@ def _standing(lower: float, upper: float) -> str:
 
 
 def standings(differences: pd.DataFrame) -> Table:
-    """Which methods beat the mean of past visits, tie with it or lose to it, by number of first visits."""
-    scores = overall(differences, "mae")
+    """Which methods beat the mean of past visits, tie with it or lose to it, by number of first visits.
+
+    Numbers of first visits with too few patients for an interval have no row.
+    """
+    scores = overall(differences, "mae").dropna(subset="lower")
     rows = []
     for n, given in scores.groupby("n_first"):
         better, worse = given["upper"] < 0, given["lower"] > 0

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The tests' tensors are tiny: threads would only wait for each other, tenfold where cores are shared.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("vfprog", deadline=None)
+settings.load_profile("vfprog")
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -19,7 +19,7 @@ def _forecast(eyes: int, seed: int) -> tuple[Prediction, Origin]:
     rng = np.random.default_rng(seed)
     mean = rng.uniform(-30, 2, (eyes, 3, 20))
     sd = np.full_like(mean, 2.0)
-    error = (1.0 - rng.exponential(1.0, mean.shape)) * (2.5 - mean / 20)
+    error = (4.0 - rng.gamma(4.0, 1.0, mean.shape)) / 2 * (2.5 - mean / 20)
     md = mean.mean(-1)
     td = torch.tensor(mean + error)
     mask = torch.ones(td.shape, dtype=torch.bool)
@@ -41,8 +41,7 @@ def test_intervals_cover_new_data_at_every_level(calibration):
     assert inside.mean() == pytest.approx(0.9, abs=0.01)
     for low, high in [(-30, -20), (-8, -4), (-4, 2)]:
         band = (mean >= low) & (mean < high)
-        # Bands are shrunk a little to all together, so an interval is a little wide where errors are smallest.
-        assert inside[band].mean() == pytest.approx(0.91, abs=0.03)
+        assert inside[band].mean() == pytest.approx(0.9, abs=0.04)
     below = value < calibration.td(mean, sd, MEDIAN)
     assert below.mean() == pytest.approx(0.5, abs=0.02)
 

@@ -1,0 +1,73 @@
+"""Posteriors as files."""
+
+from __future__ import annotations
+
+from pathlib import Path as FilePath
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from tiny import random_series, tiny_vae
+
+from vfprog import columns as c
+from vfprog.data.series import Series, eyes_of
+from vfprog.inference.posterior import latent_table, read_paths, write_paths
+from vfprog.model.summary import summarise
+from vfprog.model.trajectory import Path
+
+IDS = ["007", "NA", "Ünal, Ö.", "007", "1e5", "x"]
+SIDES = [c.RIGHT, c.LEFT, c.RIGHT, c.LEFT, c.RIGHT, c.LEFT]
+
+
+def visits_of(series: Series) -> pd.DataFrame:
+    """Rows of the series, one a visit, in its order."""
+    eye, visit = torch.nonzero(series.visits).T.tolist()
+    table = pd.DataFrame({c.PATIENT: [IDS[i] for i in eye], c.EYE: [SIDES[i] for i in eye]})
+    table[c.VISIT] = [2 * v + 1 for v in visit]  # excluded fields leave gaps
+    return table.assign(**{c.YEARS: series.years[series.visits].numpy(), "other": 1})
+
+
+def test_each_visits_latents_stand_beside_its_key() -> None:
+    vae, series = tiny_vae(), random_series(0)
+    visits = visits_of(series)
+    visits.index = visits.index[::-1]  # whatever the caller's index
+    table = latent_table(visits, series, vae)
+    latents = ["z_1", "z_2", "z_1_sd", "z_2_sd"]
+    assert list(table) == [*c.VISIT_KEY, c.YEARS, *latents, *(f"td_hat_{j}" for j in range(1, 6))]
+    keys = [*c.VISIT_KEY, c.YEARS]
+    pd.testing.assert_frame_equal(table[keys], visits[keys].reset_index(drop=True))
+    for row, (eye, visit) in enumerate(torch.nonzero(series.visits).tolist()):
+        alone = slice(eye, eye + 1), slice(visit, visit + 1)
+        z, sd = vae.guide.encoder(summarise(series.td[alone], series.mask[alone]))
+        np.testing.assert_allclose(table.loc[row, latents].to_numpy(float), torch.cat([z, sd], 1).detach()[0])
+        np.testing.assert_allclose(
+            table.filter(like="td_hat_").loc[row].to_numpy(), vae.model.decoder(z).detach()[0]
+        )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_paths_come_back_as_they_were(dtype: torch.dtype, tmp_path: FilePath) -> None:
+    shapes = {"last_years": (6,), "md_sd": (6,), "td": (6, 5), "td_sd": (6, 5), "noise": (6, 5)}
+    path = Path(*(torch.randn(shapes.get(name, (6, 2)), dtype=dtype) for name in Path.__dataclass_fields__))
+    eyes = pd.DataFrame({c.PATIENT: IDS, c.EYE: SIDES})
+    file = tmp_path / "trajectories.nc"
+    write_paths(path, eyes, "static", "vae", file)
+    again, identity = read_paths(file, torch.device("cpu"))
+    for name in Path.__dataclass_fields__:
+        assert torch.equal(getattr(again, name), getattr(path, name)), name
+    pd.testing.assert_frame_equal(identity, eyes)
+    assert [f.name for f in tmp_path.iterdir()] == ["trajectories.nc"]
+
+
+def test_paths_are_labelled(tmp_path: FilePath) -> None:
+    xr = pytest.importorskip("xarray")
+    series = random_series(0)
+    shapes = {"last_years": (6,), "md_sd": (6,), "td": (6, 5), "td_sd": (6, 5), "noise": (6, 5)}
+    path = Path(*(torch.zeros(shapes.get(name, (6, 2))) for name in Path.__dataclass_fields__))
+    write_paths(path, eyes_of(visits_of(series)), "published", "vae", tmp_path / "t.nc")
+    with xr.open_dataset(tmp_path / "t.nc", engine="h5netcdf") as dataset:
+        assert dataset.attrs == {"method": "published", "model": "vae"}
+        assert dict(dataset.sizes) == {"eye": 6, "latent": 2, "location": 5}
+        assert set(dataset.coords) == {c.PATIENT, "laterality"}
+        assert dataset["z_slope"].dims == ("eye", "latent") and dataset["td_sd"].dims == ("eye", "location")

@@ -22,7 +22,11 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def saved(tmp_path: Path) -> tuple[FieldVAE, Path, Path]:
-    vae, weights, card = build_vae(OPTIONS, locations=5), tmp_path / "w.safetensors", tmp_path / "architecture.json"
+    vae, weights, card = (
+        build_vae(OPTIONS, locations=5),
+        tmp_path / "w.safetensors",
+        tmp_path / "architecture.json",
+    )
     save_vae(vae, OPTIONS, {"patients": 12}, weights, card)
     return vae, weights, card
 

@@ -26,7 +26,7 @@ OPTIONS = ModelConfig(
     latent_dim=2,
     decoder_hidden=[8],
     encoder_hidden=[8],
-    train=TrainConfig(population_series=200, steps=400, epoch=5, batch=32, kl_warmup=20, patience=100),
+    train=TrainConfig(population_series=200, steps=120, epoch=5, batch=32, kl_warmup=20, patience=100),
 )
 OUTPUTS = ("weights.safetensors", "architecture.json", "history.csv")
 

@@ -28,7 +28,9 @@ def test_series_are_cut_into_past_and_future(seed: int, n: int) -> None:
         assert torch.equal(cut.td[i, : last - n], series.td[eye, n:last])
         assert torch.equal(cut.mask[i, : last - n], series.mask[eye, n:last])
         assert not cut.mask[i, last - n :].any() and not cut.visits[i, last - n :].any()
-        torch.testing.assert_close(cut.horizon[i, : last - n], series.years[eye, n:last] - series.years[eye, n - 1])
+        torch.testing.assert_close(
+            cut.horizon[i, : last - n], series.years[eye, n:last] - series.years[eye, n - 1]
+        )
     assert (cut.horizon > 0).all()
 
 

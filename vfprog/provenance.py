@@ -54,8 +54,14 @@ def _closure(module: str) -> frozenset[str]:
         name = waiting.pop()
         if name not in reached:
             reached.add(name)
-            waiting += _imports(ast.parse(_file(name).read_text(encoding="utf-8")))
+            waiting += _imported_by(name)
     return frozenset(reached)
+
+
+@cache
+def _imported_by(module: str) -> list[str]:
+    """Modules of vfprog that a module imports itself."""
+    return _imports(ast.parse(_file(module).read_text(encoding="utf-8")))
 
 
 def _imports(node: ast.AST) -> list[str]:

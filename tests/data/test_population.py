@@ -171,7 +171,7 @@ def write_summaries(folder: Path, eyes: pd.DataFrame, intercept: np.ndarray, slo
 
 
 def test_summaries_give_levels_slopes_and_their_errors(tmp_path: Path) -> None:
-    keys = list(product((1, 2), ("Left", "Right"))) + [(3, "Right")]
+    keys = [*product((1, 2), ("Left", "Right")), (3, "Right")]
     eyes = pd.DataFrame(keys, columns=["PatID", "Eye"])
     eyes["Baseline_MTD"] = [-2.0, 4.5, -2, -2, -2]  # the second is too good to be true
     eyes["Follow_up_length"] = [4.0, 4, 1, 4, 6]  # the third too short

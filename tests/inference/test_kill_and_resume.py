@@ -26,7 +26,7 @@ OPTIONS = ModelConfig(
     latent_dim=2,
     decoder_hidden=[8],
     encoder_hidden=[8],
-    train=TrainConfig(population_series=200, steps=120, epoch=5, batch=32, kl_warmup=20, patience=100),
+    train=TrainConfig(population_series=200, steps=100, epoch=5, batch=32, kl_warmup=20, patience=100),
 )
 OUTPUTS = ("weights.safetensors", "architecture.json", "history.csv")
 
@@ -35,7 +35,7 @@ OUTPUTS = ("weights.safetensors", "architecture.json", "history.csv")
 def cohort(tmp_path: Path) -> Path:
     """A folder with the visits and the split of a small simulated cohort."""
     folder = tmp_path / "cohort"
-    simulation = Simulation(eyes=30, visits=(2, 5))
+    simulation = Simulation(eyes=12, visits=(2, 4))
     fields, _ = simulate_cohort(load_population(), simulation, seed=1)
     write_table(fields, folder / "fields.csv")
     config = CohortConfig(role="both", format="simulated", simulate=simulation)

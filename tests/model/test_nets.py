@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny import linear_vae, random_summary, tiny_vae
 
-from vfprog.model.nets import LARGEST_LOG_SD, TestNoise, interpolate
+from vfprog.model.nets import CENTRE, LARGEST_LOG_SD, TestNoise, interpolate
 from vfprog.model.summary import FieldSummary
 from vfprog.perimetry.noise import NOISE_LEVEL, NOISE_SD, noise_sd
 
@@ -51,6 +53,19 @@ def test_decoder_is_linear_where_its_network_is_silent() -> None:
     z = torch.tensor([[0.0, 0.0], [1.0, -2.0]], dtype=torch.float64)
     decoded = linear_vae(weight, 2.0).model.decoder(z)
     torch.testing.assert_close(decoded, 5 * z @ weight.T - 3)
+
+
+def test_a_location_never_tested_is_to_the_guide_as_the_population_centre() -> None:
+    summary, vae = random_summary(3, tested=0.4), tiny_vae()
+    untested = ~summary.mask
+    assert untested.any()
+    centred = replace(
+        summary,
+        mean=torch.where(untested, CENTRE, summary.mean),
+        count=torch.where(untested, 1.0, summary.count),
+    )
+    for unseen, seen in zip(vae.guide.encoder(summary), vae.guide.encoder(centred), strict=True):
+        torch.testing.assert_close(unseen, seen)
 
 
 def test_guide_stays_within_its_bounds_for_odd_fields() -> None:

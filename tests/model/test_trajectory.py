@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ from vfprog.model.trajectory import Path, eye_batches
 @given(eyes=st.integers(0, 50), size=st.integers(1, 20))
 def test_batches_cover_every_eye_once_and_are_small(eyes: int, size: int) -> None:
     parts = [list(range(eyes))[batch] for batch in eye_batches(eyes, size)]
-    assert sum(parts, []) == list(range(eyes))
+    assert list(chain.from_iterable(parts)) == list(range(eyes))
     assert all(0 < len(part) <= size for part in parts)
 
 

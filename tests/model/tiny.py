@@ -33,7 +33,7 @@ def random_summary(seed: int, **options: float) -> FieldSummary:
 
 
 def linear_vae(weight: Tensor, sd: float) -> FieldVAE:
-    """td = 5 W z - 3 + noise of one SD (dB) everywhere, and no standing residual: ``weight`` is W, (location, latent)."""
+    """td = 5 W z - 3 + noise of one SD (dB), without standing residual; ``weight`` is W, (location, latent)."""
     locations, latent_dim = weight.shape
     vae = tiny_vae(latent_dim, locations)
     with torch.no_grad():

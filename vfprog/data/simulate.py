@@ -28,6 +28,7 @@ VISIT_SD = 0.6  # of the shift of a whole field, dB; t with 5 degrees of freedom
 LEARNING = (0.5, 0.3)  # mean and SD over eyes of what the first field lacks, dB
 NEIGHBOUR_CORRELATION = 0.15  # of the noise of locations 6 degrees apart
 FLOOR = -2.0  # sensitivity recorded for a stimulus not seen, dB
+CEILING = 40.0  # no eye sees dimmer stimuli, whatever a Gaussian level's tail says, dB
 AGE = (64.0, 11.0, 35.0, 90.0)  # mean, SD, limits at the first field, years
 
 
@@ -44,7 +45,7 @@ class Simulated:
     age : array (eye,)
         At the first visit, years.
     sens : array (eye, visit, location)
-        What the perimeter recorded, whole dB, ``FLOOR`` where not seen.
+        What the perimeter recorded, whole dB up to ``CEILING``, ``FLOOR`` where not seen.
     td : array (eye, visit, location)
         Its total deviation by the SUNY-IU norms, dB.
     mask : array (eye, visit) of bool
@@ -107,7 +108,7 @@ def simulate_series(
     visit[:, 0] -= rng.normal(*LEARNING, (eyes, 1))
     normal = norms.intercept + norms.slope * (age[:, None] + years)[..., None]
     measured = normal + truth + visit + _noise(population, truth, distance, rng)
-    sens = np.where(measured < 0, FLOOR, np.round(measured))
+    sens = np.where(measured < 0, FLOOR, np.round(measured).clip(max=CEILING))
     return Simulated(level, slope, years, age, sens, sens - normal, mask)
 
 
@@ -134,6 +135,10 @@ def _noise(
     from_probability = np.array(
         [np.interp(ndtr(scores), RESIDUAL_PROBABILITIES, q) for q in population.residual_quantile]
     )
+    # Between and beyond the tabulated quantiles some of the tails is lost: bring each level back to mean 0, SD 1.
+    weight = np.exp(-(scores**2) / 2) / np.exp(-(scores**2) / 2).sum()
+    from_probability -= from_probability @ weight[:, None]
+    from_probability /= np.sqrt(from_probability**2 @ weight[:, None])
     row = np.interp(truth, population.residual_level, np.arange(len(population.residual_level)))
     column = (np.clip(gaussian, -3.19, 3.19) + 3.2) / 0.1
     i, j = np.minimum(row.astype(int), len(from_probability) - 2), column.astype(int)

@@ -65,7 +65,8 @@ class FieldGuide(PyroModule):
     def z_dist(self, summary: FieldSummary) -> dist.TorchDistribution:
         """q(z | td) of each eye."""
         # Unchecked, as RepeatedTests is: a training that breaks down is reported by its loss, with a remedy.
-        return dist.Normal(*self.encoder(summary), validate_args=False).to_event(1)
+        z_loc, z_scale = self.encoder(summary)
+        return dist.Normal(z_loc, z_scale, validate_args=False).to_event(1)
 
     def forward(self, summary: FieldSummary, beta: float = 1.0, kl_weight: float = 1.0) -> Tensor:
         """Draw z; ``kl_weight`` scales the site as in the model, for TraceMeanField_ELBO takes the KL's scale here."""

@@ -252,13 +252,14 @@ def rates(
     from vfprog.config import RatesConfig
     from vfprog.data.schema import read_visits
     from vfprog.data.series import eyes_of, series_from_visits
-    from vfprog.forecast.rates import RatePrior, rate_table
+    from vfprog.forecast.rate_prior import prior_from_card
+    from vfprog.forecast.rates import rate_table
     from vfprog.io import read_json, write_table
     from vfprog.perimetry.grid import load_grid
 
     card, grid = read_json(model / "card.json"), load_grid("24-2")
     table = read_visits(visits, grid, included_only=True)
-    series, prior = series_from_visits(table, grid), RatePrior(**card["rate_prior"])
+    series, prior = series_from_visits(table, grid), prior_from_card(card["rate_prior"])
     section = RatesConfig.model_validate_json(options)
     write_table(rate_table(eyes_of(table), series, prior, card["threshold"], section, seed), target)
 

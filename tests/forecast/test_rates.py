@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy.integrate import quad
 from scipy.stats import norm
 
 from vfprog.config import RatesConfig
-from vfprog.forecast.rates import (
-    PROGRESSING_SD,
+from vfprog.data.population import load_population
+from vfprog.data.series import padded_series
+from vfprog.data.simulate import simulate_series
+from vfprog.forecast.rate_prior import (
     RatePrior,
     Slopes,
+    draw_stable,
     fit_rate_prior,
     fit_slopes,
+    prior_from_card,
+)
+from vfprog.forecast.rates import (
+    PROGRESSING_SD,
     fit_threshold,
     mtd_series,
     p_progressing,
@@ -21,7 +29,7 @@ from vfprog.forecast.rates import (
     rate_table,
 )
 
-PRIOR = RatePrior(mean=-0.2, sd=0.4, noise_sd=1.0)
+PRIOR = RatePrior(mean=-0.2, sd=0.4, noise_sd=1.0, wander_sd=0.05, wander_years=2.0)
 
 
 def test_the_prior_is_recovered_from_many_eyes(make_series):
@@ -38,7 +46,7 @@ def test_intervals_cover_the_true_rate(make_series):
     prior = fit_rate_prior(*mtd)
     mean, sd = posterior_rate(fit_slopes(*mtd, prior), prior)
     covered = np.abs(rates - mean) < 1.96 * sd
-    assert covered.mean() == pytest.approx(0.95, abs=0.025)
+    assert covered.mean() == pytest.approx(0.95, abs=0.035)
     least_squares = fit_slopes(*mtd, prior).slope
     assert ((mean - rates) ** 2).mean() < 0.8 * ((least_squares - rates) ** 2).mean()
 
@@ -74,7 +82,7 @@ def test_detection_score_is_the_posterior_of_its_two_hypotheses(slope, se):
     progressing = quad(integrand, 0, 8)[0]
     stable = norm.pdf(slope, 0, se)
     expected = 0.3 * progressing / (0.3 * progressing + 0.7 * stable)
-    score = p_progressing(Slopes(np.array([8]), np.array([slope]), np.array([se])), 0.3)
+    score = p_progressing(Slopes(np.array([slope]), np.array([se])), 0.3)
     assert score[0] == pytest.approx(expected, rel=1e-6)
 
 
@@ -84,18 +92,78 @@ def test_detection_score_does_not_see_the_level(make_series):
     np.testing.assert_allclose(high, low, atol=1e-9)
 
 
-def test_threshold_holds_its_false_positive_rate_on_new_stable_eyes(make_series):
-    options = RatesConfig()
-    training = mtd_series(make_series(np.random.default_rng(5).normal(-0.3, 0.4, 300), seed=5))
-    threshold = fit_threshold(*training, PRIOR, options, seed=1)
-    stable = p_progressing(
-        fit_slopes(*mtd_series(make_series(np.zeros(2000), seed=6)), PRIOR), options.prevalence
-    )
-    assert (stable > threshold).mean() < 0.07
-    fast = p_progressing(
-        fit_slopes(*mtd_series(make_series(np.full(200, -1.5), seed=7)), PRIOR), options.prevalence
-    )
-    assert (fast > threshold).mean() > 0.9
+def test_threshold_holds_its_false_positive_rate_on_new_stable_eyes():
+    """Also where visits stray together, which a shuffle of the visit order would hide."""
+    options, rng = RatesConfig(), np.random.default_rng(6)
+    wandering = RatePrior(mean=-0.1, sd=0.3, noise_sd=0.8, wander_sd=0.8, wander_years=3.0)
+    years = np.tile(np.arange(12) / 2, (2000, 1))
+    mask = np.arange(12) < rng.integers(3, 13, (2000, 1))
+    threshold = fit_threshold(mask[:300], years[:300], wandering, options, seed=1)
+    stable = draw_stable(years, mask, wandering, rng)
+    flagged = p_progressing(fit_slopes(stable, mask, years, wandering), options.prevalence) > threshold
+    assert flagged.mean() == pytest.approx(options.false_positives, abs=0.015)
+    fast = fit_slopes(stable - 2.0 * years * mask, mask, years, wandering)
+    long = mask.sum(1) >= 8
+    assert (p_progressing(fast, options.prevalence) > threshold)[long].mean() > 0.9
+
+
+def test_an_eye_of_which_nothing_is_known_is_never_flagged(make_series, make_eyes):
+    # Long, quiet training series give a low threshold; it must not fall to what one visit scores.
+    years = np.tile(np.arange(16) / 1.5, (200, 1))
+    options = RatesConfig(prevalence=0.3)
+    quiet = RatePrior(mean=0.0, sd=0.2, noise_sd=0.5, wander_sd=0.01, wander_years=1.0)
+    threshold = fit_threshold(np.ones(years.shape, dtype=bool), years, quiet, options, seed=1)
+    assert threshold >= 0.3
+    for visits in (1, 2):
+        table = rate_table(
+            make_eyes(8), make_series(np.zeros(8), visits=visits), quiet, threshold, options, seed=1
+        )
+        assert visits > 1 or not table["progressing"].any()
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    """700 eyes of the shipped population with wander, and their true rates."""
+    rng = np.random.default_rng(11)
+    n = rng.integers(3, 17, 700)
+    drawn = simulate_series(load_population(), n, 0.5, rng)
+    series = padded_series(drawn.td[drawn.mask], drawn.years[drawn.mask], n, torch.float64)
+    return mtd_series(series), drawn.slope.mean(1), n
+
+
+@pytest.mark.parametrize(("fewest", "most"), [(3, 7), (8, 11), (12, 16)])
+def test_intervals_cover_however_long_the_series(simulated, fewest, most):
+    """Wander makes visits stray together; intervals that take them as independent cover 77 % at 12 to 16 visits."""
+    (mtd, mask, years), truth, n = simulated
+    prior = fit_rate_prior(mtd, mask, years)
+    mean, sd = posterior_rate(fit_slopes(mtd, mask, years, prior), prior)
+    chosen = (n >= fewest) & (n <= most)
+    covered = np.abs(truth - mean)[chosen] < 1.96 * sd[chosen]
+    assert covered.mean() == pytest.approx(0.95, abs=0.045)
+
+
+def test_standard_error_is_that_of_simulated_slopes():
+    rng = np.random.default_rng(2)
+    prior = RatePrior(mean=0.0, sd=0.3, noise_sd=0.7, wander_sd=1.0, wander_years=4.0)
+    years = np.tile(np.array([0, 0.4, 1.1, 2.0, 2.3, 4.0, 9.0]), (4000, 1))
+    mask = np.tile(np.arange(7) < 6, (4000, 1))
+    fitted = fit_slopes(draw_stable(years, mask, prior, rng), mask, years, prior)
+    assert fitted.slope.std() == pytest.approx(fitted.se.mean(), rel=0.05)
+
+
+def test_padding_never_matters():
+    rng = np.random.default_rng(3)
+    years, mtd = np.sort(rng.uniform(0, 5, (5, 6)), axis=1), rng.normal(-4, 1, (5, 6))
+    short = fit_slopes(mtd, np.ones((5, 6), dtype=bool), years, PRIOR)
+    pad = np.full((5, 3), 7.0)
+    long_mask = np.arange(9) < np.full((5, 1), 6)
+    long = fit_slopes(np.hstack([mtd, 0 * pad]), long_mask, np.hstack([years, pad]), PRIOR)
+    np.testing.assert_allclose(long.slope, short.slope)
+    np.testing.assert_allclose(long.se, short.se)
+
+
+def test_the_prior_survives_the_card():
+    assert prior_from_card(PRIOR.to_card()) == PRIOR
 
 
 def test_table_holds_the_contract(make_series, make_eyes):

@@ -12,7 +12,8 @@ from vfprog.config import RatesConfig, TrajectoryConfig
 from vfprog.data.series import series_from_visits
 from vfprog.forecast.calibrate import fit_calibration, normal_calibration
 from vfprog.forecast.methods import forecast_methods, forecast_origins
-from vfprog.forecast.rates import fit_rate_prior, fit_threshold, mtd_series, prior_card
+from vfprog.forecast.rate_prior import fit_rate_prior
+from vfprog.forecast.rates import fit_threshold, mtd_series
 from vfprog.inference.fit_residual import fit_residual
 from vfprog.model.field_vae import FieldVAE
 from vfprog.perimetry.grid import Grid
@@ -37,13 +38,13 @@ def calibrate_model(
     for name, method in methods.items():
         forecasts = forecast_origins(method, series, CALIBRATION_VISITS)
         calibration[name] = (fit_calibration(forecasts) if forecasts else normal_calibration()).to_card()
-    mtd = mtd_series(series)
-    prior = fit_rate_prior(*mtd)
+    mtd, mask, years = mtd_series(series)
+    prior = fit_rate_prior(mtd, mask, years)
     return {
         "residual": {k: round(v.item(), 5) for k, v in residual.scalars.items()},
         "calibration": calibration,
-        "rate_prior": prior_card(prior),
-        "threshold": round(fit_threshold(*mtd, prior, rates, seed), 5),
+        "rate_prior": prior.to_card(),
+        "threshold": round(fit_threshold(mask, years, prior, rates, seed), 5),
     }
 
 

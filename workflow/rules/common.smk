@@ -13,7 +13,13 @@ def sources(wildcards):
         return [f"{RUN}/{wildcards.cohort}/source/fields.csv"]
     if cohort.download:
         return [f"{RUN}/{wildcards.cohort}/source/{Path(cohort.download.url).name}"]
-    return cohort.paths + ([cohort.join.path] if cohort.join else [])
+    return cohort.paths
+
+
+def joined(wildcards):
+    """The further table whose columns are added, where a cohort has one."""
+    join = cfg.cohorts[wildcards.cohort].join
+    return [join.path] if join else []
 
 
 def split_of(wildcards):
@@ -31,5 +37,5 @@ def json_of(**sections):
 
 
 def many(flag, files):
-    """A repeated option: --flag file --flag file."""
-    return " ".join(f"--{flag} {file}" for file in files)
+    """A repeated option, quoted for the shell: --flag file --flag file."""
+    return " ".join(f"--{flag} {shlex.quote(str(file))}" for file in files)

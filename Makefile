@@ -7,7 +7,7 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 .PHONY: run test lint setup
 
 run: setup
-	snakemake --cores $(CORES)
+	snakemake --cores $(CORES) --rerun-incomplete
 
 test: setup
 	pytest --numprocesses 2 --dist loadgroup

@@ -5,6 +5,7 @@ snakemake --cores 8 --configfile my.yaml         another config, instead of it
 """
 
 import json
+import shlex
 import sys
 from pathlib import Path
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from vfprog.config import Config, json_schema, parse_config, read_config
+from vfprog.config import Config, Download, check_sources, json_schema, parse_config, read_config
 from vfprog.errors import UserError
 
 TABLE = {"role": "both", "path": "fields.csv", "columns": {"date": "date", "td": "td{}"}}
@@ -75,6 +76,51 @@ def test_several_paths_and_a_simulated_cohort() -> None:
 def test_mistakes_are_named(raw: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
         parse_config(raw)
+
+
+@pytest.mark.parametrize("share", ["validation", "test"])
+def test_no_part_of_the_split_may_be_empty(share: str) -> None:
+    with pytest.raises(UserError, match=rf"config: split\.{share}: .*greater than 0"):
+        parse_config(config_of(split={share: 0}))
+
+
+def test_a_file_is_not_both_learned_from_and_unseen() -> None:
+    cohorts = {"mine": TABLE, "again": TABLE | {"role": "apply", "path": ["other.csv", "fields.csv"]}}
+    with pytest.raises(UserError, match=r"cohorts\.again\.path: fields\.csv is also read by mine"):
+        parse_config({"cohorts": cohorts})
+
+
+def test_missing_files_are_all_named_by_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.csv").touch()
+    join = {"path": "ages.csv", "by": ["id"]}
+    config = parse_config(config_of({"path": ["there.csv", "gone.csv"], "join": join}))
+    with pytest.raises(UserError) as caught:
+        check_sources(config)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 2
+    assert "cohorts.clinic.path: no file gone.csv" in lines[0]
+    assert "cohorts.clinic.join.path: no file ages.csv" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://example.org/a/alldata.json", "alldata.json"),
+        ("https://example.org/all%20data.json?raw=1&b=2", "all_data.json"),
+        ("file:///fields;rm.csv", "fields_rm.csv"),
+    ],
+)
+def test_a_download_has_a_name_that_is_safe_in_a_shell(url: str, name: str) -> None:
+    assert Download(url=url, git_blob="0" * 40).file_name == name
+
+
+@pytest.mark.parametrize(
+    "url", ["example.org/fields.csv", "ftp://example.org/f.csv", "https://example.org/folder/"]
+)
+def test_an_address_that_names_no_file_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="url"):
+        Download(url=url, git_blob="0" * 40)
 
 
 def test_every_mistake_is_listed_at_once() -> None:

@@ -91,6 +91,7 @@ def test_tables_of_another_schema_version_are_refused(
     file = tmp_path / "t.parquet"
     with monkeypatch.context() as patch:
         patch.setattr(io, "SCHEMA_VERSION", 0)
+        patch.setitem(io.VERSIONS, "schema_version", 0)
         write_table(pd.DataFrame({PATIENT: ["1"]}), file)
         assert len(read_table(file)) == 1
     with pytest.raises(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +21,8 @@ Seed = Annotated[int, typer.Option(help="The run's seed")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
 Threads = Annotated[int, typer.Option(help="torch and BLAS threads")]
 Many = Annotated[list[Path], typer.Option()]
+Split = Annotated[Path | None, typer.Option(help="split.csv of a training cohort")]
+Retest = Annotated[Path | None, typer.Option(help="retest.csv of a cohort with retests")]
 
 verbs = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 log = logging.getLogger("vfprog")
@@ -39,16 +40,6 @@ def app() -> None:
         sys.exit(2)
 
 
-def _set_threads(threads: int) -> None:
-    """Fix the threads of BLAS and torch, whatever the workflow's cores: they change the last digits."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = str(threads)
-    import torch
-
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-
-
 @verbs.command()
 def simulate(fields: Path, truth: Path, options: Options, seed: Seed = 1) -> None:
     """Simulate a cohort with known truth: FIELDS.csv as a clinic would export it, TRUTH.parquet."""
@@ -56,10 +47,11 @@ def simulate(fields: Path, truth: Path, options: Options, seed: Seed = 1) -> Non
     from vfprog.data.population import load_population
     from vfprog.data.simulate import simulate_cohort
     from vfprog.io import write_table
+    from vfprog.provenance import provenance
 
     cohort, known = simulate_cohort(load_population(), Simulation.model_validate_json(options), seed)
     write_table(cohort, fields)
-    write_table(known, truth, {"seed": seed})
+    write_table(known, truth, provenance("simulate", [], seed=seed))
 
 
 @verbs.command()
@@ -88,15 +80,14 @@ def preprocess(
     from vfprog.data.schema import write_visits
     from vfprog.io import write_json, write_table
     from vfprog.perimetry.grid import load_grid
-    from vfprog.provenance import file_digest
+    from vfprog.provenance import provenance
 
     cohort = CohortConfig.model_validate_json(options)
     table, quality, rejected = run(read_cohort(cohort, source), cohort)
     write_table(rejected, quarantine)
     write_json(quality, qc)
-    write_visits(
-        table, load_grid(cohort.grid), visits, {"cohort": name, "sources": [file_digest(s) for s in source]}
-    )
+    record = provenance("preprocess", source, cohort=name)
+    write_visits(table, load_grid(cohort.grid), visits, record)
     log.info("%d fields of %d eyes, %d rows quarantined", len(table), quality["eyes"], len(rejected))
 
 
@@ -124,7 +115,6 @@ def train(
     threads: Threads = 1,
 ) -> None:
     """Train a model's networks on simulated series and the training patients'."""
-    _set_threads(threads)
     import hashlib
 
     import pandas as pd
@@ -134,14 +124,14 @@ def train(
     from vfprog.data.training import read_parts
     from vfprog.inference.checkpoint import save_vae
     from vfprog.inference.dataset import series_summary, simulated_summary
-    from vfprog.inference.device import choose_device
+    from vfprog.inference.device import prepare
     from vfprog.inference.train import Trainer, run_training
     from vfprog.io import write_table
     from vfprog.perimetry.grid import load_grid
     from vfprog.provenance import code_digest, file_digest
 
     model, grid = ModelConfig.model_validate_json(options), load_grid("24-2")
-    place = choose_device(device)
+    place = prepare(device, threads)
     table = read_parts(visits, splits, ("train",), grid)
     own = series_from_visits(table, grid)
     validation = series_from_visits(read_parts(visits, splits, ("validation",), grid), grid)
@@ -149,7 +139,7 @@ def train(
     simulated = simulated_summary(series, seed) if series else None
     inputs = [file_digest(f) for f in [*visits, *splits]]
     fingerprint = hashlib.sha256(
-        json.dumps([options, seed, inputs, code_digest("train")]).encode()
+        json.dumps([options, seed, str(place), threads, inputs, code_digest("train")]).encode()
     ).hexdigest()
     trainer = Trainer(model, series_summary(own), simulated, series_summary(validation), seed, place)
     trained = run_training(trainer, checkpoint, fingerprint)
@@ -184,16 +174,15 @@ def calibrate(
     name: Annotated[str, typer.Option()] = "",
 ) -> None:
     """Fit the residual process, predictive quantiles and rate prior beside CARD's weights; write the model card."""
-    _set_threads(threads)
     from vfprog.config import RatesConfig, TrajectoryConfig
     from vfprog.data.training import read_parts
     from vfprog.forecast.card import calibrate_model, model_card
     from vfprog.inference.checkpoint import load_vae
-    from vfprog.inference.device import choose_device
+    from vfprog.inference.device import prepare
     from vfprog.io import read_json, write_json
     from vfprog.perimetry.grid import load_grid
 
-    sections, grid, place = json.loads(options), load_grid("24-2"), choose_device(device)
+    sections, grid, place = json.loads(options), load_grid("24-2"), prepare(device, threads)
     trajectory = TrajectoryConfig.model_validate(sections["trajectory"])
     section = RatesConfig.model_validate(sections["rates"])
     architecture = card.with_name("architecture.json")
@@ -216,28 +205,31 @@ def fit(
     threads: Threads = 1,
 ) -> None:
     """Posterior of each visit's latents (LATENTS.parquet) and of each eye's trajectory (PATHS.nc)."""
-    _set_threads(threads)
     from vfprog.config import TrajectoryConfig
     from vfprog.data.schema import read_visits
     from vfprog.data.series import eyes_of, series_from_visits
     from vfprog.forecast.methods import make_trajectory
     from vfprog.forecast.serving import load_model
-    from vfprog.inference.device import choose_device
+    from vfprog.inference.device import prepare
     from vfprog.inference.posterior import latent_table, write_paths
     from vfprog.io import write_table
     from vfprog.perimetry.grid import load_grid
+    from vfprog.provenance import provenance
 
     trajectory, grid, place = (
         TrajectoryConfig.model_validate_json(options),
         load_grid("24-2"),
-        choose_device(device),
+        prepare(device, threads),
     )
     serving = load_model(model, grid, place)
     table = read_visits(visits, grid, included_only=True)
     series = series_from_visits(table, grid).to(place)
     method = make_trajectory(trajectory.method, trajectory, serving.vae, serving.residual, seed)
-    write_table(latent_table(table, series, serving.vae), latents, {"model": model.name, "seed": seed})
-    write_paths(method.fit(series), eyes_of(table), trajectory.method, model.name, paths)
+    record = provenance(
+        "fit", [visits, model / "card.json"], model=model.name, method=trajectory.method, seed=seed
+    )
+    write_table(latent_table(table, series, serving.vae), latents, record)
+    write_paths(method.fit(series), eyes_of(table), paths, record)
 
 
 @verbs.command()
@@ -276,17 +268,17 @@ def forecast(
     threads: Threads = 1,
 ) -> None:
     """Forecast each eye's future tests: FIELDS.parquet by location, MEANS.csv of the mean TD."""
-    _set_threads(threads)
     from vfprog.config import ForecastConfig, TrajectoryConfig
     from vfprog.forecast.methods import make_trajectory
     from vfprog.forecast.predict import forecast_tables
     from vfprog.forecast.serving import load_model
-    from vfprog.inference.device import choose_device
+    from vfprog.inference.device import prepare
     from vfprog.inference.posterior import read_paths
     from vfprog.io import write_table
     from vfprog.perimetry.grid import load_grid
+    from vfprog.provenance import provenance
 
-    sections, grid, place = json.loads(options), load_grid("24-2"), choose_device(device)
+    sections, grid, place = json.loads(options), load_grid("24-2"), prepare(device, threads)
     trajectory = TrajectoryConfig.model_validate(sections["trajectory"])
     years_ahead = ForecastConfig.model_validate(sections["forecast"]).years_ahead
     serving = load_model(model, grid, place)
@@ -294,7 +286,8 @@ def forecast(
     path, eyes = read_paths(paths, place)
     calibration = serving.calibration[trajectory.method]
     by_location, by_mean = forecast_tables(eyes, path, method, calibration, years_ahead, grid)
-    write_table(by_location, fields, {"model": model.name, "seed": seed})
+    record = provenance("forecast", [paths, model / "card.json"], method=trajectory.method, seed=seed)
+    write_table(by_location, fields, record)
     write_table(by_mean, means)
 
 
@@ -314,7 +307,6 @@ def evaluate(
     threads: Threads = 1,
 ) -> None:
     """Forecast the later visits of patients that no model saw, with every method, and score them."""
-    _set_threads(threads)
     from vfprog.config import EvaluationConfig, TrajectoryConfig
     from vfprog.data.schema import read_visits
     from vfprog.data.series import eyes_of, series_from_visits
@@ -323,11 +315,11 @@ def evaluate(
     from vfprog.forecast.evaluate import published_comparison
     from vfprog.forecast.methods import forecast_methods
     from vfprog.forecast.serving import load_model
-    from vfprog.inference.device import choose_device
+    from vfprog.inference.device import prepare
     from vfprog.io import read_table, write_table
     from vfprog.perimetry.grid import load_grid
 
-    sections, grid, place = json.loads(options), load_grid("24-2"), choose_device(device)
+    sections, grid, place = json.loads(options), load_grid("24-2"), prepare(device, threads)
     section = EvaluationConfig.model_validate(sections["evaluation"])
     serving = load_model(model, grid, place)
     table = read_visits(visits, grid, included_only=True)
@@ -353,18 +345,17 @@ def retest(
     threads: Threads = 1,
 ) -> None:
     """Measure denoising of single fields on a test-retest cohort."""
-    _set_threads(threads)
     from vfprog.config import EvaluationConfig, TrajectoryConfig
     from vfprog.data.schema import read_visits
     from vfprog.data.series import eyes_of, series_from_visits
     from vfprog.forecast.retest import retest_error
     from vfprog.forecast.serving import load_model
-    from vfprog.inference.device import choose_device
+    from vfprog.inference.device import prepare
     from vfprog.io import write_table
     from vfprog.model.residual import StaticField
     from vfprog.perimetry.grid import load_grid
 
-    sections, grid, place = json.loads(options), load_grid("24-2"), choose_device(device)
+    sections, grid, place = json.loads(options), load_grid("24-2"), prepare(device, threads)
     section = EvaluationConfig.model_validate(sections["evaluation"])
     draws = TrajectoryConfig.model_validate(sections["trajectory"]).draws
     serving = load_model(model, grid, place)
@@ -387,7 +378,6 @@ def models(
     threads: Threads = 1,
 ) -> None:
     """Assess every trained model on test patients (MODELS.csv)."""
-    _set_threads(threads)
     import pandas as pd
 
     from vfprog.config import EvaluationConfig
@@ -395,11 +385,11 @@ def models(
     from vfprog.data.training import read_parts
     from vfprog.forecast.models_table import model_row
     from vfprog.forecast.serving import load_model
-    from vfprog.inference.device import choose_device
+    from vfprog.inference.device import prepare
     from vfprog.io import write_table
     from vfprog.perimetry.grid import load_grid
 
-    grid, place = load_grid("24-2"), choose_device(device)
+    grid, place = load_grid("24-2"), prepare(device, threads)
     section = EvaluationConfig.model_validate_json(options)
     held_out = read_parts(visits, splits, ("test",), grid)
     retested = [read_visits(file, grid, included_only=True) for file in retests or []]
@@ -409,16 +399,30 @@ def models(
 
 
 @verbs.command()
-def figures(cohort: Path, model: Path, target: Path, options: Options) -> None:
+def figures(
+    cohort: Path,
+    model: Path,
+    target: Path,
+    options: Options,
+    split: Split = None,
+    retest: Retest = None,
+) -> None:
     """Draw a cohort's figures into the folder TARGET."""
     from vfprog.config import PlotsConfig
     from vfprog.plots.figures import draw_figures
 
-    draw_figures(cohort, model, target, PlotsConfig.model_validate_json(options))
+    draw_figures(cohort, model, target, PlotsConfig.model_validate_json(options), split=split, retest=retest)
 
 
 @verbs.command()
-def report(cohort: Path, model: Path, models: Path, options: Options) -> None:
+def report(
+    cohort: Path,
+    model: Path,
+    models: Path,
+    options: Options,
+    split: Split = None,
+    retest: Retest = None,
+) -> None:
     """Write a cohort's HTML report: report/index.html and a page for each eye."""
     from vfprog.config import CohortConfig, PlotsConfig, RatesConfig, ReportConfig
     from vfprog.report.render import write_report
@@ -430,6 +434,8 @@ def report(cohort: Path, model: Path, models: Path, options: Options) -> None:
         cohort,
         model,
         models,
+        split=split,
+        retest=retest,
         report=ReportConfig.model_validate(sections["report"]),
         plots=PlotsConfig.model_validate(sections["plots"]),
         rates=RatesConfig.model_validate(sections["rates"]),

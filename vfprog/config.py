@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote, urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -16,6 +18,7 @@ from vfprog.errors import UserError
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(gt=0, lt=1)]  # of something that must not be empty
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Format = Literal["table", "visualfields", "uwhvf_csv", "uwhvf_json", "simulated"]
 
@@ -92,8 +95,13 @@ class Join(Section):
 class Download(Section):
     """A file to fetch once; it is verified, and an interrupted download resumes."""
 
-    url: str = Field(description="http, https or file address")
+    url: str = Field(pattern=r"^(https?|file)://.*[^/]$", description="http, https or file address of a file")
     git_blob: str = Field(pattern=r"^[0-9a-f]{40}$", description="SHA-1 git blob id of the whole file")
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file, safe in a path and a shell: the address without its query, odd characters replaced."""
+        return re.sub(r"[^A-Za-z0-9._-]", "_", unquote(urlsplit(self.url).path).rsplit("/", 1)[-1])
 
 
 class Simulation(Section):
@@ -150,7 +158,7 @@ class CohortConfig(Section):
     not_seen: list[str | float] = Field(
         ["<0"], description="Sensitivity codes for a stimulus not seen at full brightness; read as `floor`"
     )
-    floor: float = Field(-2.0, description="Sensitivity given to a stimulus not seen, dB")
+    floor: float = Field(-2.0, ge=-2, le=0, description="Sensitivity given to a stimulus not seen, dB")
     reliability: Reliability = Field(Reliability(), description="Reliability limits")
     min_locations: Fraction = Field(0.9, description="Smallest tested share of the grid's locations")
     min_visits: int = Field(1, ge=1, description="Fewest included fields an eye must have")
@@ -218,8 +226,8 @@ class ModelConfig(Section):
 class SplitConfig(Section):
     """Shares of a training cohort's patients; both eyes of a patient always go together."""
 
-    validation: Fraction = Field(0.15, description="Patients that decide when training stops")
-    test: Fraction = Field(0.35, description="Patients that no model ever sees: the evaluation")
+    validation: Share = Field(0.15, description="Patients that decide when training stops")
+    test: Share = Field(0.35, description="Patients that no model ever sees: the evaluation")
 
     @model_validator(mode="after")
     def _some_left(self) -> SplitConfig:
@@ -243,10 +251,8 @@ class TrajectoryConfig(Section):
 class RatesConfig(Section):
     """Rates of progression."""
 
-    prevalence: Fraction = Field(
-        0.3, description="Prior probability that an eye progresses, for p_progressing"
-    )
-    false_positives: Fraction = Field(0.05, description="Share of stable eyes that `progressing` may flag")
+    prevalence: Share = Field(0.3, description="Prior probability that an eye progresses, for p_progressing")
+    false_positives: Share = Field(0.05, description="Share of stable eyes that `progressing` may flag")
     poplr_permutations: int = Field(
         1000, ge=99, description="Permutations of PoPLR when they cannot all be taken"
     )
@@ -332,9 +338,21 @@ class Config(Section):
                 raise ValueError(
                     f"cohorts: the name '{name}' is taken by a folder of the run; choose another"
                 )
+        self._check_sources_apart()
         if not self.training_cohorts:
             raise ValueError("cohorts: none has role train or both, so the models have nothing to learn from")
         return self
+
+    def _check_sources_apart(self) -> None:
+        """A file that a model learns from must not be scored again as one that no model saw."""
+        learned = {path: name for name in self.training_cohorts for path in self.cohorts[name].paths}
+        for name, cohort in self.cohorts.items():
+            for path in cohort.paths:
+                if learned.get(path, name) != name:
+                    raise ValueError(
+                        f"cohorts.{name}.path: {path} is also read by {learned[path]}, which models learn from, so "
+                        f"its patients are not unseen; leave one of the two cohorts out"
+                    )
 
     @property
     def training_cohorts(self) -> list[str]:

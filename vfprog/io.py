@@ -21,6 +21,7 @@ from vfprog.columns import PATIENT
 from vfprog.errors import UserError
 
 SCHEMA_VERSION = 1
+VERSIONS: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "vfprog": __version__}  # in whatever is written
 
 
 @contextmanager
@@ -43,8 +44,7 @@ def write_text(text: str, path: Path) -> None:
 
 def write_json(content: dict[str, Any], path: Path) -> None:
     """Write a JSON card, with the schema and package versions added."""
-    card = {"schema_version": SCHEMA_VERSION, "vfprog": __version__, **content}
-    write_text(json.dumps(card, indent=1, allow_nan=False) + "\n", path)
+    write_text(json.dumps({**VERSIONS, **content}, indent=1, allow_nan=False) + "\n", path)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -59,8 +59,8 @@ def write_table(table: pd.DataFrame, path: Path, provenance: dict[str, Any] | No
             table.to_csv(temporary, index=False)
             return
         arrow = pa.Table.from_pandas(table, preserve_index=False)
-        record = {"schema_version": SCHEMA_VERSION, "vfprog": __version__, **(provenance or {})}
-        metadata = {**(arrow.schema.metadata or {}), b"vfprog": json.dumps(record).encode()}
+        record = json.dumps({**VERSIONS, **(provenance or {})})
+        metadata = {**(arrow.schema.metadata or {}), b"vfprog": record.encode()}
         pq.write_table(arrow.replace_schema_metadata(metadata), temporary)
 
 

@@ -10,6 +10,7 @@ import ast
 import hashlib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 PACKAGE = Path(__file__).parent
 RESOURCE_USERS = {
@@ -37,6 +38,12 @@ def code_digest(verb: str) -> str:
     for module in sorted(reached):
         digest.update(_content(module))
     return digest.hexdigest()[:16]
+
+
+def provenance(verb: str, inputs: list[Path], **facts: str | int) -> dict[str, Any]:
+    """What made a file: the verb, its code, its inputs by name and digest, and further facts such as the seed."""
+    digests = {path.name: file_digest(path) for path in inputs}
+    return {"verb": verb, "code": code_digest(verb), "inputs": digests, **facts}
 
 
 def file_digest(path: Path) -> str:

@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_run import HOSTILE, write_pages, write_run
+from fake_run import HOSTILE, draw, write_pages, write_run
 
 from vfprog.config import PlotsConfig
-from vfprog.plots.figures import draw_figures
 
 pytestmark = pytest.mark.browser
 
@@ -90,7 +89,7 @@ def chromium() -> str:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = write_run(tmp_path_factory.mktemp("run"), ids=[HOSTILE])
-    draw_figures(run.cohort, run.model, run.cohort / "figures", PlotsConfig(example_eyes=1))
+    draw(run, PlotsConfig(example_eyes=1))
     return write_pages(run)
 
 

@@ -49,11 +49,11 @@ def only_problem(reading: Reading) -> tuple[int, str, str, str]:
 
 
 def test_identifiers_keep_leading_zeros_and_eyes_are_decoded(tmp_path: Path) -> None:
-    rows = [record(eye=eye) for eye in ("OD", "OS", "R", "L", "Right", "Left")]
+    rows = [record(eye=eye) for eye in ("OD", "OS", "R", "L", "Right", "Left", "od", "LEFT")]
     fields = read_rows(tmp_path, rows, table_cohort()).fields
-    assert list(fields[c.PATIENT]) == ["007"] * 6
-    assert list(fields[c.EYE]) == ["OD", "OS"] * 3
-    assert list(fields[c.ROW]) == [2, 3, 4, 5, 6, 7]
+    assert list(fields[c.PATIENT]) == ["007"] * 8
+    assert list(fields[c.EYE]) == ["OD", "OS"] * 4
+    assert list(fields[c.ROW]) == [2, 3, 4, 5, 6, 7, 8, 9]
     assert set(fields[c.SOURCE]) == {"fields.csv"}
 
 

@@ -66,4 +66,14 @@ def test_card_round_trip(calibration):
     again = Calibration.from_card(json.loads(json.dumps(calibration.to_card())))
     np.testing.assert_allclose(again.quantile, calibration.quantile, atol=1e-4)
     np.testing.assert_allclose(again.level, calibration.level, atol=1e-4)
-    assert again.shift == pytest.approx(calibration.shift, abs=1e-4)
+
+
+def test_few_training_visits_leave_nearly_normal_quantiles():
+    """One later visit says almost nothing: its 20 equal errors must not make an interval of no width."""
+    prediction, cut = _forecast(1, 4)
+    one = Origin(1, cut.rows, cut.past, cut.td[:, :1], cut.mask[:, :1], cut.years[:, :1])
+    first = Prediction(*(t[:, :1] for t in vars(prediction).values()))
+    few = fit_calibration([(first, one)])
+    width = few.md_quantile[UPPER] - few.md_quantile[LOWER]
+    assert width == pytest.approx(2 * 1.645, rel=0.1)
+    assert (few.quantile[:, UPPER] - few.quantile[:, LOWER] > 2.5).all()

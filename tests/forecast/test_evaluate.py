@@ -13,7 +13,7 @@ from vfprog.forecast.calibrate import normal_calibration
 from vfprog.forecast.evaluate import COLUMNS, evaluate, published_comparison
 from vfprog.inference.origins import origin
 
-METHODS = {name: BASELINES[name] for name in ("mean", "last", "plr")}
+METHODS = {name: BASELINES[name] for name in ("mean", "median_shifted_mean", "last", "plr")}
 CALIBRATION = dict.fromkeys(METHODS, normal_calibration())
 OPTIONS = EvaluationConfig(first_visits=[3], bootstrap=200, min_values=50)
 
@@ -74,17 +74,19 @@ def test_no_eye_with_enough_visits_gives_empty_tables(make_series, make_eyes):
 def test_differences_are_paired(series, make_eyes):
     table, differences = evaluate(make_eyes(20), series, METHODS, CALIBRATION, OPTIONS, seed=1)
     where = {"method": "last", "horizon": "all", "severity": "all", "metric": "mae"}
-    row = _value(differences, **where)
+    row = _value(differences, baseline="mean", **where)
     reference = _value(table, **{**where, "method": "mean"})
     assert row["value"] == pytest.approx(_value(table, **where)["value"] - reference["value"])
     width = reference["upper"] - reference["lower"]
     assert row["upper"] - row["lower"] < width  # pairing takes the eyes' own difficulty out
-    assert "mean" not in set(differences.method)
+    moved = _value(differences, baseline="median_shifted_mean", **where)
+    assert moved["value"] == pytest.approx(row["value"])  # normal quantiles have their median at the mean
+    assert set(differences[differences.method == "mean"].baseline) == {"median_shifted_mean"}
 
 
 def test_mean_beats_regression_on_stable_eyes(make_series, make_eyes):
     _, differences = evaluate(make_eyes(30), make_series(np.zeros(30)), METHODS, CALIBRATION, OPTIONS, seed=1)
-    row = _value(differences, method="plr", horizon="all", severity="all", metric="mae")
+    row = _value(differences, method="plr", baseline="mean", horizon="all", severity="all", metric="mae")
     assert row["lower"] > 0
 
 

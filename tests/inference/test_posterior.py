@@ -13,6 +13,7 @@ from tiny import random_series, tiny_vae
 from vfprog import columns as c
 from vfprog.data.series import Series, eyes_of
 from vfprog.inference.posterior import latent_table, read_paths, write_paths
+from vfprog.io import VERSIONS
 from vfprog.model.summary import summarise
 from vfprog.model.trajectory import Path
 
@@ -52,7 +53,7 @@ def test_paths_come_back_as_they_were(dtype: torch.dtype, tmp_path: FilePath) ->
     path = Path(*(torch.randn(shapes.get(name, (6, 2)), dtype=dtype) for name in Path.__dataclass_fields__))
     eyes = pd.DataFrame({c.PATIENT: IDS, c.EYE: SIDES})
     file = tmp_path / "trajectories.nc"
-    write_paths(path, eyes, "static", "vae", file)
+    write_paths(path, eyes, file, {"method": "static"})
     again, identity = read_paths(file, torch.device("cpu"))
     for name in Path.__dataclass_fields__:
         assert torch.equal(getattr(again, name), getattr(path, name)), name
@@ -65,9 +66,11 @@ def test_paths_are_labelled(tmp_path: FilePath) -> None:
     series = random_series(0)
     shapes = {"last_years": (6,), "md_sd": (6,), "td": (6, 5), "td_sd": (6, 5), "noise": (6, 5)}
     path = Path(*(torch.zeros(shapes.get(name, (6, 2))) for name in Path.__dataclass_fields__))
-    write_paths(path, eyes_of(visits_of(series)), "published", "vae", tmp_path / "t.nc")
+    write_paths(
+        path, eyes_of(visits_of(series)), tmp_path / "t.nc", {"method": "published", "inputs": {"a": "1"}}
+    )
     with xr.open_dataset(tmp_path / "t.nc", engine="h5netcdf") as dataset:
-        assert dataset.attrs == {"method": "published", "model": "vae"}
+        assert dataset.attrs == {**VERSIONS, "method": "published", "inputs": '{"a": "1"}'}
         assert dict(dataset.sizes) == {"eye": 6, "latent": 2, "location": 5}
         assert set(dataset.coords) == {c.PATIENT, "laterality"}
         assert dataset["z_slope"].dims == ("eye", "latent") and dataset["td_sd"].dims == ("eye", "location")

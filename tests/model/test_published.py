@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,8 @@ from tiny import FixedEncoder, random_series, tiny_vae
 
 from vfprog.data.series import Series
 from vfprog.model import published as module
-from vfprog.model.published import FARTHEST, PublishedRecipe, visit_summary
+from vfprog.model.published import PublishedRecipe
+from vfprog.model.summary import visit_summary
 from vfprog.model.trajectory import Path, Prediction
 
 SD = torch.tensor([0.3, 0.8], dtype=torch.float64)
@@ -60,21 +63,28 @@ def test_one_visit_stands_still() -> None:
     torch.testing.assert_close(later.td[0, 0], later.td[0, 1])
 
 
-def test_predictions_decode_the_line_and_stop_where_the_decoder_was_never_trained() -> None:
+def test_predictions_decode_the_line_itself_however_far() -> None:
+    """The published recipe's point forecast, with no clamp and no draws."""
+    recipe = transparent_recipe()
+    path = recipe.fit(series_on_a_line([0.0, 1.0, 2.0]))
+    years = torch.tensor([[3.0, 5.0, 90.0]], dtype=torch.float64)
+    found = recipe.predict(path, years)
+    field = recipe.vae.model.decoder(
+        path.z_start[:, None] + path.z_slope[:, None] * years[..., None]
+    ).detach()
+    torch.testing.assert_close(found.td, field)
+    torch.testing.assert_close(found.md, field.mean(-1))
+
+
+def test_a_sure_line_has_the_noise_of_a_test_only() -> None:
     recipe = transparent_recipe()
     path = recipe.fit(series_on_a_line([0.0, 1.0, 2.0]))
     zero = torch.zeros_like(path.z_start)
-    sure = Path(
-        path.last_years, path.z_start, zero, path.z_slope, zero, zero, path.td, zero, path.noise, path.md_sd
-    )
-    years = torch.tensor([[3.0, 5.0, 1e4]], dtype=torch.float64)
-    found = recipe.predict(sure, years)
-    z = (path.z_start[:, None] + path.z_slope[:, None] * years[..., None]).clamp(-FARTHEST, FARTHEST)
-    assert z[0, 2].tolist() == [-FARTHEST, FARTHEST]
-    field = recipe.vae.model.decoder(z).detach()
-    torch.testing.assert_close(found.td, field)
-    torch.testing.assert_close(found.td_sd, recipe.vae.model.noise(field).detach(), rtol=1e-5, atol=0)
-    torch.testing.assert_close(found.md, field.mean(-1))
+    sure = replace(path, z_start_sd=zero, z_slope_sd=zero, z_correlation=zero)
+    found = recipe.predict(sure, torch.tensor([[3.0]], dtype=torch.float64))
+    torch.testing.assert_close(found.td_sd, recipe.vae.model.noise(found.td).detach(), rtol=1e-5, atol=0)
+    far = recipe.predict(sure, torch.tensor([[1e4]], dtype=torch.float64))
+    assert torch.isfinite(far.td_sd).all()
 
 
 def test_uncertainty_of_the_line_widens_predictions() -> None:
@@ -113,4 +123,4 @@ def test_results_repeat_and_batches_do_not_matter(monkeypatch: pytest.MonkeyPatc
 def test_another_seed_draws_otherwise() -> None:
     series = random_series(2)
     a, b = (PublishedRecipe(tiny_vae(), draws=6, seed=seed).fit(series) for seed in (1, 2))
-    assert torch.equal(a.z_slope, b.z_slope) and not torch.equal(a.td, b.td)
+    assert torch.equal(a.td, b.td) and not torch.equal(a.td_sd, b.td_sd)

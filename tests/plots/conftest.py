@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fake_run import FakeRun, write_run
+from fake_run import FakeRun, load, write_run
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vfprog.config import PlotsConfig
-from vfprog.plots.results import Results, load_results
+from vfprog.plots.results import Results
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +20,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> FakeRun:
 
 @pytest.fixture(scope="session")
 def results(run: FakeRun) -> Results:
-    return load_results(run.cohort, run.model)
+    return load(run)
 
 
 @pytest.fixture()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 import pytest
-from fake_run import FakeRun, write_run
+from fake_run import FakeRun, draw, load, write_run
 
+from vfprog import columns as c
 from vfprog.config import PlotsConfig
-from vfprog.plots.figures import FIGURES, _words, draw_figures, draw_series
-from vfprog.plots.results import load_results
+from vfprog.plots.figures import FIGURES, _words, draw_fields, draw_series
+from vfprog.plots.results import of_eye
 from vfprog.plots.style import style
 
 NAMES = {
@@ -24,7 +27,7 @@ OPTIONS = PlotsConfig(example_eyes=2)
 @pytest.fixture(scope="module")
 def drawn(run: FakeRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("figures")
-    draw_figures(run.cohort, run.model, folder, OPTIONS)
+    draw(run, OPTIONS, folder)
     return folder
 
 
@@ -41,13 +44,13 @@ def test_files_are_whole_svgs_that_refer_to_nothing_outside(drawn: Path) -> None
 
 
 def test_two_runs_give_the_same_bytes(run: FakeRun, drawn: Path, tmp_path: Path) -> None:
-    draw_figures(run.cohort, run.model, tmp_path, OPTIONS)
+    draw(run, OPTIONS, tmp_path)
     for path in drawn.iterdir():
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
 
 
 def test_why_there_is_no_figure_stands_in_it(unscored: FakeRun) -> None:
-    results = load_results(unscored.cohort, unscored.model)
+    results = load(unscored)
     texts = [FIGURES[name](results, PlotsConfig()).texts[0].get_text() for name in ("evaluation", "retest")]
     assert texts[0].startswith("No evaluation: no eye has enough visits")
     assert texts[1].startswith("No retests")
@@ -56,11 +59,34 @@ def test_why_there_is_no_figure_stands_in_it(unscored: FakeRun) -> None:
 
 def test_eyes_are_named_by_number_not_by_patient(tmp_path: Path) -> None:
     run = write_run(tmp_path, ids=["SECRET"])
-    figure = draw_series(load_results(run.cohort, run.model), PlotsConfig())
+    figure = draw_series(load(run), PlotsConfig())
     titles = [ax.get_title(loc="left") + ax.get_title() for ax in figure.axes]
     assert any("Eye 1, right eye" in title for title in titles)
     texts = [text.get_text() for text in figure.findobj(mpl.text.Text)]
     assert not any("SECRET" in text for text in texts)
+
+
+def test_sensitivities_stand_beside_the_deviations_in_gray(run: FakeRun) -> None:
+    results = load(run)
+    figure = draw_fields(results, PlotsConfig(example_eyes=1))
+    *_, first, last = [ax for ax in figure.axes if ax.get_title()]
+    visits = of_eye(results.visits, results.rates.iloc[0])
+    drawn = [ax.collections[0].get_array() for ax in (first, last)]
+    np.testing.assert_array_equal(drawn, visits.iloc[[0, -1]][c.sens(52)])
+    red, green, blue, _ = first.collections[0].to_rgba(drawn[0]).T
+    assert (red == green).all() and (green == blue).all()
+    assert first.patches[0].get_center()[0] == 15  # the blind spot of a right eye
+
+
+def test_without_sensitivities_there_are_no_gray_maps(run: FakeRun) -> None:
+    results = load(run)
+    titles = [ax.get_title() for ax in draw_fields(results, PlotsConfig(example_eyes=1)).axes]
+    bare = replace(results, visits=results.visits.drop(columns=c.sens(52)))
+    left = [ax.get_title() for ax in draw_fields(bare, PlotsConfig(example_eyes=1)).axes]
+    assert titles[:5] == left[:5]
+    assert [title for title in left if title] == titles[:5]
+    empty = results.visits.assign(**dict.fromkeys(c.sens(52), np.nan))
+    assert len(draw_fields(replace(results, visits=empty), PlotsConfig(example_eyes=1)).axes) == len(left)
 
 
 def test_settings_are_undone_after_drawing() -> None:
@@ -72,5 +98,5 @@ def test_settings_are_undone_after_drawing() -> None:
 
 def test_a_cohort_of_one_eye_with_one_visit_is_drawn(tmp_path: Path) -> None:
     run = write_run(tmp_path, eyes=1, visits=[1], scored=False)
-    draw_figures(run.cohort, run.model, tmp_path / "figures", PlotsConfig())
+    draw(run, PlotsConfig(), tmp_path / "figures")
     assert {path.name for path in (tmp_path / "figures").iterdir()} == NAMES

@@ -114,6 +114,10 @@ def test_differences_leave_out_what_is_far_off(results: Results, ax: Axes) -> No
     near, far = near_baseline(results.differences)
     assert far == ["plr", "published"]
     plot_differences(results.differences, 5, ax)
+    static = results.differences.query(
+        "baseline == 'mean' and method == 'static' and n_first == 5 and horizon == 'all'"
+    )
+    assert ax.containers[0][0].get_xydata()[near.index("static"), 0] == static["value"].item()
     assert rows(ax) == [method_label(m) for m in near]
     assert ax.get_legend_handles_labels()[1][1:] == [
         "below 1 year ahead",

@@ -16,6 +16,9 @@ from vfprog import columns as c
 from vfprog.config import CohortConfig, PlotsConfig, RatesConfig, ReportConfig, Simulation
 from vfprog.io import write_json, write_table
 from vfprog.perimetry.grid import load_grid
+from vfprog.plots.figures import draw_figures
+from vfprog.plots.labels import BASELINES
+from vfprog.plots.results import Results, load_results
 from vfprog.report.render import write_report
 
 GRID = load_grid("24-2")
@@ -54,6 +57,8 @@ class FakeRun:
     cohort: Path
     model: Path
     models: Path
+    split: Path | None
+    retest: Path | None
 
 
 def write_run(
@@ -71,7 +76,9 @@ def write_run(
     ``scored=False`` writes evaluation tables without rows and no retest table, like a cohort of short series.
     """
     rng = np.random.default_rng(seed)
-    run = FakeRun(folder / "demo", folder / "models" / "vae", folder / "models.csv")
+    cohort = folder / "demo"
+    retest = cohort / "retest.csv" if scored else None
+    run = FakeRun(cohort, folder / "models" / "vae", folder / "models.csv", cohort / "split.csv", retest)
     keys = _keys(eyes, visits, ids or [])
     fields = _visits(keys, rng)
     included = fields[fields[c.INCLUDED]]
@@ -89,6 +96,17 @@ def write_run(
     return run
 
 
+def load(run: FakeRun) -> Results:
+    """The run's tables as figures and report read them."""
+    return load_results(run.cohort, run.model, split=run.split, retest=run.retest)
+
+
+def draw(run: FakeRun, options: PlotsConfig, folder: Path | None = None) -> None:
+    """Draw the run's figures, into the cohort's own folder unless told otherwise."""
+    target = folder or run.cohort / "figures"
+    draw_figures(run.cohort, run.model, target, options, split=run.split, retest=run.retest)
+
+
 def write_pages(run: FakeRun, pages: int = 1000) -> Path:
     """Write the run's report and return its folder."""
     write_report(
@@ -97,6 +115,8 @@ def write_pages(run: FakeRun, pages: int = 1000) -> Path:
         run.cohort,
         run.model,
         run.models,
+        split=run.split,
+        retest=run.retest,
         report=ReportConfig(eye_pages=pages),
         plots=PlotsConfig(),
         rates=RatesConfig(),
@@ -261,9 +281,11 @@ def _write_scores(cohort: Path, scored: bool) -> None:
                 cell = {"method": method, "n_first": n, "horizon": horizon, "severity": "all"}
                 for metric, level in _metrics(value + shift).items():
                     scores.append(cell | {"metric": metric} | _estimate(level, 0.03 * level) | counts)
-                if method != "mean":
-                    difference = value - (2 + 0.16 * 3 / n)
-                    row = {"baseline": "mean", "metric": "mae"} | _estimate(difference, 0.03) | counts
+                for baseline in BASELINES:
+                    if baseline == method:
+                        continue
+                    difference = (mae - METHODS[baseline]) * 3 / n
+                    row = {"baseline": baseline, "metric": "mae"} | _estimate(difference, 0.03) | counts
                     differences.append(cell | row)
             for severity, shift in (("mild", -0.3), ("moderate", 1.5), ("severe", 2.5)):
                 cell = {"method": method, "n_first": n, "horizon": "all", "severity": severity}

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
-from fake_run import HOSTILE, FakeRun, write_pages, write_run
+from fake_run import HOSTILE, FakeRun, draw, write_pages, write_run
 
 from vfprog.config import PlotsConfig
-from vfprog.plots.figures import draw_figures
 from vfprog.plots.labels import FORECASTS
 from vfprog.plots.results import Results
-from vfprog.report.eye import ONE_VISIT, SHRINKAGE, eye_page, forecast_notes, likelihood, page_name
+from vfprog.plots.style import FORECAST, MEASURED, RATE
+from vfprog.report.context import blank_where_missing, learned_from
+from vfprog.report.eye import ONE_VISIT, PARTS, SHRINKAGE, eye_page, forecast_notes, likelihood, page_name
 from vfprog.report.eyes import Eyes
 from vfprog.report.svg import FieldMaps
 
@@ -109,13 +113,43 @@ def test_every_section_is_there(index: Page) -> None:
 def test_the_summary_counts(index: Page) -> None:
     assert "3 eyes of 6 (50 %) are worsening with a posterior probability above 0.95." in index.text
     assert "3 eyes (50 %) are flagged as progressing" in index.text
-    assert "That threshold aims at flagging 5 % of stable eyes." in index.text
+    assert (
+        "That threshold aims at flagging 5 % of stable eyes, simulated with the training patients' noise and wander."
+        in index.text
+    )
     assert "40 of 41 read" in index.text
 
 
 def test_data_quality_names_rows_and_reasons(index: Page) -> None:
     assert "false positives above 0.15" in index.text
     assert "fields.csv 12 td7 x<y not a number" in index.text
+
+
+def test_missing_entries_of_quarantine_are_blank() -> None:
+    table = pd.DataFrame({"row": [12, 40], "column": [np.nan, np.nan], "value": [7.5, np.nan]})
+    assert list(blank_where_missing(table)) == [(12, "", 7.5), (40, "", "")]
+
+
+def test_the_model_section_says_where_prior_threshold_and_quantiles_come_from(index: Page) -> None:
+    assert (
+        "come from the cohort demo: from patients of this cohort that are not its test patients."
+        in index.text
+    )
+
+
+def test_a_cohort_that_nothing_was_learned_from_is_told_how_to_check() -> None:
+    checked = learned_from("clinic", ["demo", "rotterdam"], evaluated=True)
+    assert (
+        "come from the cohorts demo, rotterdam. They were learned elsewhere, not from this cohort" in checked
+    )
+    assert checked.endswith("the coverage in the evaluation below is the check that they hold here.")
+    assert "no eye has enough visits to check" in learned_from("clinic", ["demo"], evaluated=False)
+
+
+def test_an_eye_s_chart_is_explained_in_the_figures_colours(folder: Path) -> None:
+    text = (folder / "eyes" / "eye-0001.html").read_text()
+    for colour in (MEASURED, RATE, FORECAST):
+        assert f'<i style="background:{colour}">' in text
 
 
 def test_figures_have_texts_in_their_place(index: Page) -> None:
@@ -213,7 +247,7 @@ def test_probabilities_in_words(p: float, words: str) -> None:
 
 def test_fewer_pages_than_eyes_are_said_and_old_pages_removed(tmp_path: Path) -> None:
     run = write_run(tmp_path, scored=False)
-    draw_figures(run.cohort, run.model, run.cohort / "figures", PlotsConfig(example_eyes=1))
+    draw(run, PlotsConfig(example_eyes=1))
     write_pages(run)
     folder = write_pages(run, pages=2)
     assert sorted(path.name for path in (folder / "eyes").iterdir()) == ["eye-0001.html", "eye-0002.html"]
@@ -225,6 +259,18 @@ def test_fewer_pages_than_eyes_are_said_and_old_pages_removed(tmp_path: Path) ->
     ]
     assert "No eye of this cohort has enough visits" in page.text
     assert "Retests" not in page.texts
+
+
+def test_tables_left_from_an_earlier_config_are_not_read(tmp_path: Path) -> None:
+    """A cohort that was trained on, and now is not, keeps its split.csv on disk."""
+    run = replace(write_run(tmp_path), split=None, retest=None)
+    assert (run.cohort / "split.csv").exists() and (run.cohort / "retest.csv").exists()
+    draw(run, PlotsConfig(example_eyes=1))
+    folder = write_pages(run)
+    texts = [Page(path.read_text()) for path in all_pages(folder)]
+    assert not any(part in page.text for page in texts for part in PARTS.values())
+    assert "Training patients" not in texts[0].texts
+    assert "Retests" not in texts[0].texts
 
 
 def test_no_pages_at_all_can_be_asked_for(run: FakeRun, tmp_path: Path) -> None:

@@ -18,8 +18,10 @@ from vfprog.report.scores import (
 )
 
 
-def difference(method: str, value: float, lower: float, upper: float) -> dict[str, object]:
-    cell = {"metric": "mae", "n_first": 3, "horizon": "all", "severity": "all"}
+def difference(
+    method: str, value: float, lower: float, upper: float, baseline: str = "mean"
+) -> dict[str, object]:
+    cell = {"baseline": baseline, "metric": "mae", "n_first": 3, "horizon": "all", "severity": "all"}
     return cell | {"method": method, "value": value, "lower": lower, "upper": upper}
 
 
@@ -29,6 +31,9 @@ DIFFERENCES = pd.DataFrame(
         difference("published", 4.5, 4.0, 5.0),
         difference("trajectory", -0.02, -0.05, 0.01),
         difference("last", 0.3, math.nan, math.nan),
+        difference("static", -0.01, -0.04, 0.02, "median_shifted_mean"),
+        difference("published", 4.4, 3.9, 4.9, "median_shifted_mean"),
+        difference("trajectory", 0.05, 0.01, 0.09, "median_shifted_mean"),
     ]
 )
 
@@ -38,35 +43,58 @@ DIFFERENCES = pd.DataFrame(
     [
         (
             "static",
-            "errs less than the mean of past visits, and the interval excludes zero: −0.070 [−0.100, −0.040] dB.",
+            "errs less than the mean of past visits (−0.070 [−0.100, −0.040] dB, the interval excludes zero), and "
+            "ties with the calibrated mean (−0.010 [−0.040, 0.020] dB, the interval includes zero).",
         ),
         (
             "published",
-            "errs more than the mean of past visits, and the interval excludes zero: 4.500 [4.000, 5.000] dB.",
+            "errs more than the mean of past visits (4.500 [4.000, 5.000] dB, the interval excludes zero), and "
+            "errs more than the calibrated mean (4.400 [3.900, 4.900] dB, the interval excludes zero).",
         ),
         (
             "trajectory",
-            "ties with the mean of past visits: the interval includes zero: −0.020 [−0.050, 0.010] dB.",
+            "ties with the mean of past visits (−0.020 [−0.050, 0.010] dB, the interval includes zero), and "
+            "errs more than the calibrated mean (0.050 [0.010, 0.090] dB, the interval excludes zero).",
         ),
-        ("last", "cannot be judged against the mean of past visits, with fewer than 10 patients: 0.300 dB."),
+        ("last", "cannot be judged against the mean of past visits with fewer than 10 patients (0.300 dB)."),
     ],
 )
-def test_the_report_s_method_is_judged_by_its_interval(method: str, words: str) -> None:
+def test_the_report_s_method_is_judged_against_both_baselines(method: str, words: str) -> None:
     (sentence,) = verdict(DIFFERENCES, method)
-    assert words in sentence
     assert sentence.startswith("Given the first 3 visits")
+    assert sentence.endswith(f"(the method of this report) {words}")
 
 
 def test_every_method_is_better_a_tie_or_worse() -> None:
-    table = standings(DIFFERENCES)
+    table = standings(DIFFERENCES, "mean")
+    assert table.caption == "MAE against the mean of past visits"
     assert [cell.text for cell in table.rows[0]] == [
         "First 3 visits",
         "VAE, static field",
         "VAE, latent trajectory",
         "Published latent regression",
     ]
-    only_ties = standings(DIFFERENCES[DIFFERENCES["method"] == "trajectory"])
+    only_ties = standings(DIFFERENCES[DIFFERENCES["method"] == "trajectory"], "mean")
     assert [cell.text for cell in only_ties.rows[0]][1::2] == ["none", "none"]
+
+
+def test_against_the_calibrated_mean_methods_may_stand_otherwise() -> None:
+    table = standings(DIFFERENCES, "median_shifted_mean")
+    assert table.caption == "MAE against the calibrated mean"
+    assert [cell.text for cell in table.rows[0]][1:] == [
+        "none",
+        "VAE, static field",
+        "Published latent regression; VAE, latent trajectory",
+    ]
+
+
+def test_tables_of_differences_take_the_plain_mean_for_baseline(results: Results) -> None:
+    _, table = score_tables(results.evaluation, results.differences)
+    body = {row[0].text: row[1].text for row in table.rows}
+    assert body["VAE, static field"] == "−0.070 [−0.100, −0.040]"
+    further = further_tables(results.evaluation, results.differences, results.published)
+    ahead = next(t for t in further if t.caption.startswith("MAE minus that of the mean, by time ahead"))
+    assert {row[0].text: row[1].text for row in ahead.rows}["VAE, static field"] == "−0.070 [−0.100, −0.040]"
 
 
 def test_a_pivot_has_a_row_a_method_and_counts_at_the_foot(results: Results) -> None:

@@ -21,6 +21,9 @@ from vfprog.perimetry.noise import noise_sd
 
 # Treated patients of a clinic lose less than UWHVF's slopes say; each eye's slope is scaled by U(0, this).
 TREATED = 0.5
+BEST_LOCATION = (
+    5.0  # dB, what a location's level approaches at most: above half of it, gains bring less and less
+)
 BEST_LEVEL = 2.0  # mean TD of the best healthy eyes, dB: the tails of the mixture reach beyond what eyes see
 WANDER_SD = (0.4, 0.95)  # of the level's noise SD
 WANDER_YEARS = (2.0, 9.0)  # correlation time
@@ -68,6 +71,9 @@ def draw_truth(population: Population, eyes: int, rng: np.random.Generator) -> t
     )
     level = population.level.draw(cluster, rng) + rng.normal(0, NORMATIVE_OFFSET_SD, (eyes, 1))
     level -= np.maximum(level.mean(1, keepdims=True) - BEST_LEVEL, 0)
+    level = np.where(
+        level > BEST_LOCATION / 2, BEST_LOCATION - BEST_LOCATION**2 / (4 * level.clip(min=0.1)), level
+    )
     quarter = np.searchsorted(population.severity_edges, level.mean(1))
     cumulative = population.slope_weight.cumsum(1)
     cumulative /= cumulative[:, -1:]

@@ -17,8 +17,7 @@ def split_patients(visits: pd.DataFrame, options: SplitConfig, seed: int) -> pd.
     """Assign every patient with an included field to a part.
 
     The order of patients is that of a seeded hash of their identifiers, so the split depends neither on the
-    order of rows nor on anything measured. Shares are exact up to rounding, but no part that has a share is
-    empty.
+    order of rows nor on anything measured. Shares are exact up to rounding, but no part is empty.
 
     Parameters
     ----------
@@ -52,21 +51,13 @@ def part_of(visits: pd.DataFrame, split: pd.DataFrame, part: str) -> pd.DataFram
 
 
 def _part_sizes(n: int, options: SplitConfig) -> dict[str, int]:
-    """Number of patients by part."""
-    shares = {
-        TEST: options.test,
-        VALIDATION: options.validation,
-        TRAIN: 1 - options.test - options.validation,
-    }
-    wanted = [part for part, share in shares.items() if share > 0]
-    if n < len(wanted):
+    """Number of patients by part, at least one in each."""
+    if n < 3:
         raise UserError(
-            f"{n} patients cannot be split into {', '.join(wanted)}: add patients, give the cohort role "
-            "apply, or set a share of `split` to 0"
+            f"{n} patients cannot be split into {TRAIN}, {VALIDATION} and {TEST}: add patients, or give the cohort "
+            "role apply"
         )
-    sizes = {part: max(round(n * options.model_dump()[part]), part in wanted) for part in (TEST, VALIDATION)}
-    sizes[TRAIN] = n - sum(sizes.values())
-    if sizes[TRAIN] < 1:
-        sizes[max((TEST, VALIDATION), key=lambda part: sizes[part])] -= 1 - sizes[TRAIN]
-        sizes[TRAIN] = 1
-    return sizes
+    sizes = {TEST: max(round(n * options.test), 1), VALIDATION: max(round(n * options.validation), 1)}
+    if sum(sizes.values()) >= n:
+        sizes[max(sizes, key=lambda part: sizes[part])] -= sum(sizes.values()) - (n - 1)
+    return {**sizes, TRAIN: n - sum(sizes.values())}

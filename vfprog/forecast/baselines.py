@@ -6,8 +6,6 @@ calibration on training patients then makes intervals of it, as for the models.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
@@ -15,10 +13,9 @@ from vfprog.data.series import Series
 from vfprog.model.least_squares import fit_lines
 from vfprog.model.nets import interpolate
 from vfprog.model.summary import summarise
-from vfprog.model.trajectory import Prediction
+from vfprog.model.trajectory import Forecaster, Prediction
 from vfprog.perimetry.noise import NOISE_LEVEL, NOISE_SD
 
-Baseline = Callable[[Series, Tensor], Prediction]
 VISIT_SD = 0.7  # of the shift of a whole field from visit to visit, dB: the noise of a visit's mean TD
 
 
@@ -67,10 +64,10 @@ def pointwise_regression(series: Series, years: Tensor) -> Prediction:
     return Prediction(td, sd * (1 + leverage).sqrt(), td.mean(-1), md_sd)
 
 
-BASELINES: dict[str, Baseline] = {
+BASELINES: dict[str, Forecaster] = {
     "last": last_visit,
     "mean": mean_of_visits,
-    "median_shifted_mean": mean_of_visits,  # the shift is calibration's: see Calibration.point
+    "median_shifted_mean": mean_of_visits,  # calibration moves its point to the median: see MEDIAN_POINT
     "md_trend": md_trend,
     "plr": pointwise_regression,
 }

@@ -20,7 +20,10 @@ PROBABILITIES = np.arange(1, 40) / 40  # 0.025 to 0.975, the 5th, 50th and 95th 
 LOWER, MEDIAN, UPPER = 1, 19, 37  # where these stand
 COVERAGE = 0.9  # of the interval from LOWER to UPPER
 EDGES = np.array([-20.0, -12.0, -7.0, -4.0, -2.0, 0.0])  # dB, between the bands of level
-POOLED_VALUES = 300.0  # a band is shrunk to all bands together by so many values
+NORMAL = norm.ppf(PROBABILITIES)
+# Quantiles of few values are drawn towards a normal's: of all bands together by so many values, of mean TD by so
+# many visits; and those of a band towards all bands'.
+NORMAL_VALUES, NORMAL_VISITS, POOLED_VALUES = 1000.0, 20.0, 300.0
 
 
 @dataclass(frozen=True)
@@ -35,14 +38,11 @@ class Calibration:
         Of (value - mean) / SD of a location.
     md_quantile : array (probability,)
         The same of the mean TD.
-    shift : float
-        Median of value - mean over all values, dB.
     """
 
     level: np.ndarray
     quantile: np.ndarray
     md_quantile: np.ndarray
-    shift: float
 
     def td(self, mean: np.ndarray, sd: np.ndarray, index: int) -> np.ndarray:
         """The quantile at ``PROBABILITIES[index]`` of tests with this mean and SD (any equal shapes), dB."""
@@ -62,14 +62,12 @@ class Calibration:
             "level": self.level.round(4).tolist(),
             "quantile": self.quantile.round(4).tolist(),
             "md_quantile": self.md_quantile.round(4).tolist(),
-            "shift": round(self.shift, 4),
         }
 
     @classmethod
     def from_card(cls, card: dict[str, Any]) -> Calibration:
         """The inverse of :meth:`to_card`."""
-        arrays = {k: np.array(card[k]) for k in ("level", "quantile", "md_quantile")}
-        return cls(**arrays, shift=float(card["shift"]))
+        return cls(**{k: np.array(card[k]) for k in ("level", "quantile", "md_quantile")})
 
 
 def fit_calibration(forecasts: list[tuple[Prediction, Origin]]) -> Calibration:
@@ -77,22 +75,25 @@ def fit_calibration(forecasts: list[tuple[Prediction, Origin]]) -> Calibration:
     values = [_errors(prediction, cut) for prediction, cut in forecasts]
     level, error, sd, md_error, md_sd = (np.concatenate(part) for part in zip(*values, strict=True))
     standard = error / sd
-    pooled = np.quantile(standard, PROBABILITIES)
+    pooled = _quantiles(standard, NORMAL, NORMAL_VALUES)
     band = np.searchsorted(EDGES, level)
-    centres, quantiles = [], []
-    for b in np.unique(band):
-        inside = band == b
-        share = inside.sum() / (inside.sum() + POOLED_VALUES)
-        quantiles.append(share * np.quantile(standard[inside], PROBABILITIES) + (1 - share) * pooled)
-        centres.append(level[inside].mean())
-    md_quantile = np.quantile(md_error / md_sd, PROBABILITIES)
-    return Calibration(np.array(centres), np.array(quantiles), md_quantile, float(np.median(error)))
+    bands = [band == b for b in np.unique(band)]
+    return Calibration(
+        level=np.array([level[inside].mean() for inside in bands]),
+        quantile=np.array([_quantiles(standard[inside], pooled, POOLED_VALUES) for inside in bands]),
+        md_quantile=_quantiles(md_error / md_sd, NORMAL, NORMAL_VISITS),
+    )
 
 
 def normal_calibration() -> Calibration:
     """Normal quantiles, for training cohorts where no eye has a later visit."""
-    q = norm.ppf(PROBABILITIES)
-    return Calibration(np.array([0.0]), q[None], q, 0.0)
+    return Calibration(np.array([0.0]), NORMAL[None], NORMAL)
+
+
+def _quantiles(values: np.ndarray, prior: np.ndarray, weight: float) -> np.ndarray:
+    """Quantiles at ``PROBABILITIES``, drawn towards ``prior``'s as if by ``weight`` values."""
+    share = len(values) / (len(values) + weight)
+    return share * np.quantile(values, PROBABILITIES) + (1 - share) * prior
 
 
 def _errors(prediction: Prediction, cut: Origin) -> tuple[np.ndarray, ...]:

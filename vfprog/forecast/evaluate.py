@@ -14,19 +14,27 @@ import pandas as pd
 
 from vfprog.config import EvaluationConfig
 from vfprog.data.series import Series
-from vfprog.forecast.baselines import Baseline
 from vfprog.forecast.calibrate import LOWER, MEDIAN, PROBABILITIES, UPPER, Calibration, measured_mtd
 from vfprog.forecast.methods import MEDIAN_POINT, predict_in_batches
-from vfprog.forecast.score import PatientBootstrap, absolute_error, covered, crps, interval_score
+from vfprog.forecast.score import (
+    SIZE,
+    absolute_error,
+    by_patient,
+    covered,
+    crps,
+    interval,
+    interval_score,
+    patient_bootstrap,
+)
 from vfprog.inference.origins import Origin, origin
 from vfprog.model.summary import summarise
-from vfprog.model.trajectory import Prediction
+from vfprog.model.trajectory import Forecaster, Prediction
 
 HORIZONS = {"all": (0.0, np.inf), "<1": (0.0, 1.0), "1-3": (1.0, 3.0), ">=3": (3.0, np.inf)}  # years
 EYE_SEVERITY = {"mild": (-6.0, np.inf), "moderate": (-12.0, -6.0), "severe": (-np.inf, -12.0)}  # mean MTD, dB
 LOCATION_SEVERITY = {">-5": (-5.0, np.inf), "-5..-15": (-15.0, -5.0), "<-15": (-np.inf, -15.0)}  # mean TD, dB
-REFERENCE = "mean"  # the strongest simple method, which every difference is taken from
-SIZE = ["n_visits", "n_eyes", "n_patients"]
+# Simple methods that every difference is taken from: the mean of past visits, and the same moved to the median.
+REFERENCES = ("mean", "median_shifted_mean")
 KEY = ["method", "n_first", "horizon", "severity", "metric"]
 COLUMNS = [*KEY, "value", "lower", "upper", *SIZE]
 DIFFERENCE_COLUMNS = ["method", "baseline", *KEY[1:], "value", "lower", "upper", *SIZE]
@@ -83,7 +91,7 @@ class Cells:
 def evaluate(
     eyes: pd.DataFrame,
     series: Series,
-    methods: dict[str, Baseline],
+    methods: dict[str, Forecaster],
     calibration: dict[str, Calibration],
     options: EvaluationConfig,
     seed: int,
@@ -93,7 +101,7 @@ def evaluate(
     Returns
     -------
     evaluation, differences : DataFrame
-        ``evaluation.csv`` and ``differences.csv`` (a method's metric minus that of the mean of past visits);
+        ``evaluation.csv`` and ``differences.csv`` (a method's metric minus that of each of ``REFERENCES``);
         empty where no eye has enough visits.
     """
     patient, bootstrap = patient_bootstrap(eyes, options, seed)
@@ -115,17 +123,16 @@ def evaluate(
                 "severity": severity,
                 **_size(chosen, patient[cut.rows.cpu().numpy()]),
             }
-            totals = {name: _totals(s, chosen, severity, cells.patient, len(bootstrap.weights[0]))
+            totals = {name: _totals(s, chosen, severity, cells.patient, bootstrap.patients)
                       for name, s in scored.items()}  # fmt: skip
             for name, metric in ((n, m) for n in totals for m in totals[n]):
                 total, count = totals[name][metric]
-                value = interval(bootstrap, total, count)
-                scores.append({"method": name, "metric": metric, **head, **value})
-                if name != REFERENCE:
-                    apart = interval(bootstrap, total - totals[REFERENCE][metric][0], count)
-                    differences.append(
-                        {"method": name, "baseline": REFERENCE, "metric": metric, **head, **apart}
-                    )
+                row = {"method": name, "metric": metric, **head}
+                scores.append({**row, **interval(bootstrap, total, count)})
+                for baseline in REFERENCES:
+                    if baseline in totals and baseline != name:
+                        apart = interval(bootstrap, total - totals[baseline][metric][0], count)
+                        differences.append({**row, "baseline": baseline, **apart})
     return pd.DataFrame(scores, columns=COLUMNS), pd.DataFrame(differences, columns=DIFFERENCE_COLUMNS)
 
 
@@ -136,9 +143,7 @@ def score(prediction: Prediction, cut: Origin, calibration: Calibration, method:
     mtd = np.where(visits, measured_mtd(value, mask), np.nan)
     mean, sd, md, md_sd = (t.cpu().numpy().astype(float) for t in vars(prediction).values())
     lower, upper = calibration.td(mean, sd, LOWER), calibration.td(mean, sd, UPPER)
-    md_point = (
-        calibration.md(md, md_sd, MEDIAN) if method in MEDIAN_POINT else md + _shift(method, calibration)
-    )
+    md_point = calibration.md(md, md_sd, MEDIAN) if method in MEDIAN_POINT else md
     td = {
         "mae": absolute_error(value, point_forecast(mean, sd, calibration, method)),
         "crps": crps(value, (calibration.td(mean, sd, i) for i in range(len(PROBABILITIES)))),
@@ -150,19 +155,13 @@ def score(prediction: Prediction, cut: Origin, calibration: Calibration, method:
 
 def point_forecast(mean: np.ndarray, sd: np.ndarray, calibration: Calibration, method: str) -> np.ndarray:
     """The single value that a method forecasts, dB, from the mean and SD it predicts."""
-    if method in MEDIAN_POINT:
-        return calibration.td(mean, sd, MEDIAN)
-    return mean + _shift(method, calibration)
-
-
-def _shift(method: str, calibration: Calibration) -> float:
-    return calibration.shift if method == "median_shifted_mean" else 0.0
+    return calibration.td(mean, sd, MEDIAN) if method in MEDIAN_POINT else mean
 
 
 def published_comparison(
     eyes: pd.DataFrame,
     series: Series,
-    methods: dict[str, Baseline],
+    methods: dict[str, Forecaster],
     calibration: dict[str, Calibration],
     options: EvaluationConfig,
     seed: int,
@@ -185,19 +184,11 @@ def published_comparison(
             if mask.sum() < options.min_values:
                 continue
             total, count = by_patient(
-                error[:, time], mask, patient[cut.rows.cpu().numpy()], len(bootstrap.weights[0])
+                error[:, time], mask, patient[cut.rows.cpu().numpy()], bootstrap.patients
             )
             size = _size(mask[:, None], patient[cut.rows.cpu().numpy()])
             rows.append({"method": name, "visit": visit, **interval(bootstrap, total, count), **size})
     return pd.DataFrame(rows, columns=PUBLISHED_COLUMNS)
-
-
-def patient_bootstrap(
-    eyes: pd.DataFrame, options: EvaluationConfig, seed: int
-) -> tuple[np.ndarray, PatientBootstrap]:
-    """Index of each eye's patient, and the bootstrap over them."""
-    patient = eyes["patient_id"].factorize()[0]
-    return patient, PatientBootstrap(int(patient.max(initial=0)) + 1, options.bootstrap, seed)
 
 
 def _cells(cut: Origin, patient: np.ndarray) -> Cells:
@@ -224,20 +215,6 @@ def _totals(
         visits = np.asarray(chosen.any(-1))
         totals |= {name: by_patient(value, visits, patient, patients) for name, value in scored.md.items()}
     return totals
-
-
-def by_patient(
-    value: np.ndarray, chosen: np.ndarray, patient: np.ndarray, patients: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Sum and number of the chosen values of each patient, from arrays whose first axis is the eye or field."""
-    axes = tuple(range(1, value.ndim))
-    total = np.where(chosen, value, 0.0).sum(axes)
-    return np.bincount(patient, total, patients), np.bincount(patient, chosen.sum(axes), patients)
-
-
-def interval(bootstrap: PatientBootstrap, total: np.ndarray, count: np.ndarray) -> dict[str, float]:
-    """Mean and 95 % interval from sums and numbers of values by patient, as columns of a table."""
-    return dict(zip(("value", "lower", "upper"), bootstrap.mean(total, count), strict=True))
 
 
 def _size(chosen: np.ndarray, patient: np.ndarray) -> dict[str, int]:

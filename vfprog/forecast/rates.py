@@ -16,11 +16,11 @@ from vfprog.data.series import Series
 from vfprog.forecast.calibrate import measured_mtd
 from vfprog.forecast.rate_prior import MIN_EYES, MIN_VISITS, RatePrior, Slopes, draw_stable, fit_slopes
 from vfprog.perimetry.classical import classical_rates
+from vfprog.perimetry.regression import Z95
 
 PROGRESSING_SD = 0.7  # dB/year: progressing eyes lose |N(0, this^2)| a year, for p_progressing
 STABLE_DRAWS = 20  # of each training eye's visits, for the threshold of p_progressing
 FALLBACK_THRESHOLD = 0.95  # of p_progressing, where fewer than MIN_EYES training eyes could say
-Z95 = float(norm.ppf(0.975))
 
 
 def mtd_series(series: Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -7,7 +7,8 @@ import torch
 
 from vfprog.config import EvaluationConfig
 from vfprog.data.series import Series
-from vfprog.forecast.evaluate import SIZE, by_patient, interval, patient_bootstrap
+from vfprog.errors import UserError
+from vfprog.forecast.score import SIZE, by_patient, interval, patient_bootstrap
 from vfprog.model.residual import StaticField
 from vfprog.model.summary import summarise
 
@@ -34,6 +35,8 @@ def retest_error(
     whole = summarise(series.td, series.mask)
     others = whole.count[eye] - single.mask[:, 0].to(whole.count.dtype)
     target = (whole.mean[eye] * whole.count[eye] - single.td[:, 0]) / others.clamp(min=1)
+    if not bool((others > 0).any()):
+        raise UserError("retest: no eye of the cohort has two included fields; set `retest: false` for it")
     mask = (single.mask[:, 0] & (others > 0)).cpu().numpy()
     decoded = static.decoded(summarise(single.td, single.mask))[2]
     estimates = {"raw": single.td[:, 0], "vae": decoded, "static": static.fit(single).td}
@@ -44,6 +47,6 @@ def retest_error(
     rows = []
     for name, estimate in estimates.items():
         error = (estimate - target).abs().cpu().numpy().reshape(-1, location)
-        total, count = by_patient(error, mask, of_field, len(bootstrap.weights[0]))
+        total, count = by_patient(error, mask, of_field, bootstrap.patients)
         rows.append({"method": name, **interval(bootstrap, total, count), **size})
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -1,11 +1,14 @@
-"""Scores of probabilistic forecasts, value by value; smaller is better but for coverage."""
+"""Scores of probabilistic forecasts, value by value (smaller is better but for coverage), and their intervals."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 import numpy as np
+import pandas as pd
 
+from vfprog import columns as c
+from vfprog.config import EvaluationConfig
 from vfprog.forecast.calibrate import COVERAGE, PROBABILITIES
 
 
@@ -46,6 +49,9 @@ def interval_score(value: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> n
     return upper - lower + 2 / (1 - COVERAGE) * outside
 
 
+SIZE = ["n_visits", "n_eyes", "n_patients"]  # what every row of an evaluation table rests on
+
+
 class PatientBootstrap:
     """Means over values with 95 % intervals from resampled patients, both eyes of a patient together.
 
@@ -61,6 +67,7 @@ class PatientBootstrap:
 
     def __init__(self, patients: int, replicates: int, seed: int) -> None:
         rng = np.random.default_rng(seed)
+        self.patients = patients
         self.weights = rng.multinomial(patients, np.full(patients, 1 / patients), replicates).astype(float)
 
     def mean(self, total: np.ndarray, count: np.ndarray) -> tuple[float, float, float]:
@@ -69,3 +76,25 @@ class PatientBootstrap:
         means = (self.weights @ total)[resampled > 0] / resampled[resampled > 0]
         lower, upper = np.quantile(means, [0.025, 0.975])
         return float(total.sum() / count.sum()), float(lower), float(upper)
+
+
+def patient_bootstrap(
+    eyes: pd.DataFrame, options: EvaluationConfig, seed: int
+) -> tuple[np.ndarray, PatientBootstrap]:
+    """Index of each eye's patient, and the bootstrap over them."""
+    patient = eyes[c.PATIENT].factorize()[0]
+    return patient, PatientBootstrap(int(patient.max(initial=0)) + 1, options.bootstrap, seed)
+
+
+def by_patient(
+    value: np.ndarray, chosen: np.ndarray, patient: np.ndarray, patients: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sum and number of the chosen values of each patient, from arrays whose first axis is the eye or field."""
+    axes = tuple(range(1, value.ndim))
+    total = np.where(chosen, value, 0.0).sum(axes)
+    return np.bincount(patient, total, patients), np.bincount(patient, chosen.sum(axes), patients)
+
+
+def interval(bootstrap: PatientBootstrap, total: np.ndarray, count: np.ndarray) -> dict[str, float]:
+    """Mean and 95 % interval from sums and numbers of values by patient, as columns of a table."""
+    return dict(zip(("value", "lower", "upper"), bootstrap.mean(total, count), strict=True))

@@ -9,7 +9,7 @@ import torch
 from vfprog.data.series import Series
 from vfprog.inference.objective import evaluate_objective, log_evidence
 from vfprog.model.field_vae import FieldVAE
-from vfprog.model.published import visit_summary
+from vfprog.model.summary import visit_summary
 
 DRAWS = 100  # importance samples of the evidence bound
 ACTIVE_KL = 0.05  # a latent with less information than this, nats a field, is not in use

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from vfprog.config import ModelConfig
@@ -34,12 +35,13 @@ def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        state = torch.load(path, weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged file; starting over is always right
+        state = torch.load(path, weights_only=True, map_location="cpu")
+        same = state["fingerprint"] == fingerprint
+    except Exception as error:  # torch raises many kinds for a damaged file, or one that is no checkpoint
         raise UserError(
             f"{path}: not a readable checkpoint ({type(error).__name__}); delete it to start over"
         ) from None
-    return state if state["fingerprint"] == fingerprint else None
+    return state if same else None
 
 
 def save_vae(
@@ -64,6 +66,6 @@ def load_vae(weights: Path, card: Path, device: torch.device) -> FieldVAE:
     vae = build_vae(ModelConfig.model_validate(content["options"]), content["locations"])
     try:
         vae.load_state_dict(load_file(weights))
-    except RuntimeError as error:
-        raise UserError(f"{weights}: does not fit {card.name}: {error}") from None
+    except (RuntimeError, SafetensorError, OSError) as error:
+        raise UserError(f"{weights}: does not fit {card.name}, or is damaged: {error}; train again") from None
     return vae.to(device).eval()

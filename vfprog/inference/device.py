@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import os
+
 import pyro
 import torch
+from threadpoolctl import threadpool_limits
 
 from vfprog.errors import UserError
 
 
-def choose_device(name: str) -> torch.device:
-    """The device of a config: ``auto`` is a GPU where there is one.
+def prepare(device: str, threads: int) -> torch.device:
+    """Choose the device of a config (``auto`` is a GPU where there is one) and make torch repeatable on it.
+
+    Threads are fixed whatever the workflow's cores, because they change the last digits of a sum.
 
     Raises
     ------
     UserError
         If ``cuda`` is asked for and there is none.
     """
-    if name == "cuda" and not torch.cuda.is_available():
+    if device == "cuda" and not torch.cuda.is_available():
         raise UserError("compute.device: cuda was asked for and torch finds no GPU; use auto or cpu")
-    return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what CUDA needs to repeat a matrix product
+    threadpool_limits(threads)
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def seed_everything(seed: int) -> None:

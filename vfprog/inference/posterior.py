@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from pathlib import Path as FilePath
+from typing import Any
 
 import pandas as pd
 import torch
@@ -11,9 +13,9 @@ import xarray as xr
 
 from vfprog import columns as c
 from vfprog.data.series import Series
-from vfprog.io import atomic
+from vfprog.io import VERSIONS, atomic
 from vfprog.model.field_vae import FieldVAE
-from vfprog.model.published import visit_summary
+from vfprog.model.summary import visit_summary
 from vfprog.model.trajectory import Path
 
 DIMENSIONS = {"last_years": ("eye",), "md_sd": ("eye",), "td": ("eye", "location"), "td_sd": ("eye", "location"),
@@ -41,8 +43,8 @@ def latent_table(visits: pd.DataFrame, series: Series, vae: FieldVAE) -> pd.Data
     return pd.concat([visits[[*c.VISIT_KEY, c.YEARS]].reset_index(drop=True), values], axis=1)
 
 
-def write_paths(path: Path, eyes: pd.DataFrame, method: str, model: str, target: FilePath) -> None:
-    """Write ``trajectories.nc``: every entry of :class:`Path` by eye, with the eyes' identity."""
+def write_paths(path: Path, eyes: pd.DataFrame, target: FilePath, provenance: dict[str, Any]) -> None:
+    """Write ``trajectories.nc``: every entry of :class:`Path` by eye, the eyes' identity, and what made it."""
     content = {
         f.name: (DIMENSIONS.get(f.name, LATENT), getattr(path, f.name).cpu().numpy()) for f in fields(Path)
     }
@@ -50,7 +52,9 @@ def write_paths(path: Path, eyes: pd.DataFrame, method: str, model: str, target:
         c.PATIENT: ("eye", eyes[c.PATIENT].to_numpy(str)),
         "laterality": ("eye", eyes[c.EYE].to_numpy(str)),
     }
-    dataset = xr.Dataset(content, coords=identity, attrs={"method": method, "model": model})
+    record = {**VERSIONS, **provenance}
+    attributes = {name: v if isinstance(v, str | int) else json.dumps(v) for name, v in record.items()}
+    dataset = xr.Dataset(content, coords=identity, attrs=attributes)
     with atomic(target) as temporary:
         dataset.to_netcdf(temporary, engine="h5netcdf")
 

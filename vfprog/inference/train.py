@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
@@ -210,4 +211,13 @@ def _progress(trainer: Trainer) -> Iterable[int]:
         while not trainer.finished:
             yield trainer.epoch
 
-    return track(epochs(), "training", total=trainer.epochs, completed=trainer.epoch, transient=True)
+    screen = Console(stderr=True)
+    return track(
+        epochs(),
+        "training",
+        total=trainer.epochs,
+        completed=trainer.epoch,
+        console=screen,
+        transient=True,
+        disable=not screen.is_terminal,
+    )

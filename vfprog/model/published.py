@@ -12,18 +12,11 @@ from torch import Tensor
 from vfprog.data.series import Series
 from vfprog.model.field_vae import FieldVAE
 from vfprog.model.least_squares import fit_lines
-from vfprog.model.summary import FieldSummary, summarise
+from vfprog.model.summary import visit_summary
 from vfprog.model.trajectory import Path, Prediction, eye_batches
 
-# A slope may carry a latent no further than this many prior SDs: beyond, the decoder was never trained.
+# Draws of a path are kept within this many prior SDs: beyond, the decoder says nothing about the spread.
 FARTHEST = 6.0
-
-
-def visit_summary(series: Series) -> FieldSummary:
-    """Every visit as a series of its own: (eye * visit) rows, padding included."""
-    eyes, visits, locations = series.td.shape
-    flat = (eyes * visits, 1, locations)
-    return summarise(series.td.reshape(flat), series.mask.reshape(flat))
 
 
 class PublishedRecipe:
@@ -74,25 +67,22 @@ class PublishedRecipe:
         return Prediction(mean, (variance + noise**2).sqrt(), mean.mean(-1), (md_variance + md_noise).sqrt())
 
     def _decoded(self, path: Path, years: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean and variance of the decoded field (eye, time, location), and variance of its mean TD (eye, time)."""
+        """The decoded line (eye, time, location), its variance over draws, and that of its mean TD (eye, time)."""
+        decode = self.vae.model.decoder
+        mean = decode(path.z_start[:, None] + path.z_slope[:, None] * years[..., None])
         generator = torch.Generator(device=years.device).manual_seed(self.seed)
-        shape = (
-            self.draws,
-            1,
-            path.z_start.shape[1],
-        )  # the same draws for every eye: an eye's result is its own
+        # The same draws for every eye: an eye's result is its own.
+        shape = (self.draws, 1, path.z_start.shape[1])
         first, second = torch.randn(2, *shape, dtype=years.dtype, device=years.device, generator=generator)
         start = path.z_start + path.z_start_sd * first
         rest = (1 - path.z_correlation**2).sqrt()
         slope = path.z_slope + path.z_slope_sd * (path.z_correlation * first + rest * second)
-        total = torch.zeros(*years.shape, path.td.shape[-1], dtype=years.dtype, device=years.device)
-        squares, md, md_squares = total.clone(), torch.zeros_like(years), torch.zeros_like(years)
+        total, squares = torch.zeros_like(mean), torch.zeros_like(mean)
+        md, md_squares = torch.zeros_like(years), torch.zeros_like(years)
         # One draw of all eyes at a time: a hospital's draws together would not fit in memory.
         for a, b in zip(start, slope, strict=True):
-            z = (a[:, None] + b[:, None] * years[..., None]).clamp(-FARTHEST, FARTHEST)
-            field = self.vae.model.decoder(z)
+            field = decode((a[:, None] + b[:, None] * years[..., None]).clamp(-FARTHEST, FARTHEST))
             total, squares = total + field, squares + field**2
             md, md_squares = md + field.mean(-1), md_squares + field.mean(-1) ** 2
-        mean, md = total / self.draws, md / self.draws
-        variance = (squares / self.draws - mean**2).clamp(min=0)
-        return mean, variance, (md_squares / self.draws - md**2).clamp(min=0)
+        variance = (squares / self.draws - (total / self.draws) ** 2).clamp(min=0)
+        return mean, variance, (md_squares / self.draws - (md / self.draws) ** 2).clamp(min=0)

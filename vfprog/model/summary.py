@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from vfprog.data.series import Series
+
 
 @dataclass(frozen=True)
 class FieldSummary:
@@ -60,6 +62,13 @@ def summarise(td: Tensor, mask: Tensor) -> FieldSummary:
     median = ordered.gather(1, middle).mean(1)
     skew = torch.where(count > 0, median - mean, 0.0)
     return FieldSummary(mean, squares, skew, count.to(td.dtype), mask.any(2).sum(1).to(td.dtype))
+
+
+def visit_summary(series: Series) -> FieldSummary:
+    """Every visit as a series of its own: (eye * visit) rows, padding included."""
+    eyes, visits, locations = series.td.shape
+    flat = (eyes * visits, 1, locations)
+    return summarise(series.td.reshape(flat), series.mask.reshape(flat))
 
 
 def concatenate(summaries: list[FieldSummary]) -> FieldSummary:

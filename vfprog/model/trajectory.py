@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Protocol, TypeVar
 
@@ -85,6 +86,9 @@ def _concatenate(record: type[R], parts: list[R]) -> R:
 def eye_batches(eyes: int, size: int = 2048) -> list[slice]:
     """Slices that cover ``eyes`` eyes: work on a hospital's series goes batch by batch to bound its memory."""
     return [slice(start, start + size) for start in range(0, eyes, size)]
+
+
+Forecaster = Callable[[Series, Tensor], Prediction]  # tests at years (eye, time), from the eyes' visits
 
 
 class Trajectory(Protocol):

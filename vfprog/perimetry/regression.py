@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtr
+from scipy.special import ndtri, stdtr
 
 # A series whose SD is no greater than this (dB) did not change: its slope is 0 and its standard error this
 # figure, so that t is 0 and p 0.5, as in visualFields. Visits this close together (years) give no slope.
 PRECISION = 1e-6
+
+Z95 = float(ndtri(0.975))  # standard errors in half a 95 % interval of a normal variable
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from vfprog.plots.labels import HORIZONS, METRICS, SEVERITIES, in_order, method_label
+from vfprog.plots.labels import BASELINE, HORIZONS, METRICS, SEVERITIES, in_order, method_label
 from vfprog.plots.style import INK, MUTED
 
 OFF_SCALE = 1.0  # dB; a method this far from the mean of past visits would squeeze all others together
@@ -17,6 +17,11 @@ LOG_FROM = 2.5  # ratio of largest to smallest score from which a log axis reads
 def overall(scores: pd.DataFrame, metric: str) -> pd.DataFrame:
     """The rows of a score table for all horizons and severities of one metric."""
     return scores[(scores["metric"] == metric) & (scores["horizon"] == "all") & (scores["severity"] == "all")]
+
+
+def against(differences: pd.DataFrame, baseline: str = BASELINE) -> pd.DataFrame:
+    """The differences from one baseline; ``differences`` as in ``differences.csv``."""
+    return differences[differences["baseline"] == baseline]
 
 
 def plot_estimates(
@@ -71,14 +76,15 @@ def _log_where_wide(estimates: pd.DataFrame, ax: Axes) -> None:
     """A log axis where the best and the worst score would else hide the differences among the good ones."""
     if len(estimates) and estimates["value"].max() > LOG_FROM * estimates["value"].min():
         ax.set_xscale("log")
-        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0)))
         ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def near_baseline(differences: pd.DataFrame) -> tuple[list[str], list[str]]:
     """Methods whose MAE is everywhere within 1 dB of the mean of past visits', and the others."""
-    rows = differences[(differences["metric"] == "mae") & (differences["severity"] == "all")]
+    rows = against(differences)
+    rows = rows[(rows["metric"] == "mae") & (rows["severity"] == "all")]
     furthest = rows["value"].abs().groupby(rows["method"]).max()
     near = in_order(set(furthest.index[furthest < OFF_SCALE]))
     return near, in_order(set(furthest.index) - set(near))
@@ -90,7 +96,7 @@ def plot_differences(differences: pd.DataFrame, n_first: int, ax: Axes) -> Axes:
     Left of zero is better. Only methods near the baseline have a row: see :func:`near_baseline`.
     """
     near, _ = near_baseline(differences)
-    cell = {"metric": "mae", "severity": "all", "n_first": n_first}
+    cell = {"baseline": BASELINE, "metric": "mae", "severity": "all", "n_first": n_first}
     rows = differences[
         (differences[list(cell)] == pd.Series(cell)).all(axis=1) & differences["method"].isin(near)
     ]

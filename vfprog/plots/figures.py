@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -40,11 +40,21 @@ from vfprog.plots.training import plot_training
 
 WIDTH = 10.0  # inches
 VISITS_SHOWN = 3  # measured fields an example eye
+SENSITIVITIES_SHOWN = 2  # of its fields in gray too: the first and the last
+MAP_WIDTH = 1.8  # inches of one of an example eye's maps
 FIELDS_SHOWN = 5  # reconstructions
 FORECAST_SHOWN = 5.0  # years ahead, or the horizon closest to it
 
 
-def draw_figures(cohort_dir: Path, model_dir: Path, figures_dir: Path, options: PlotsConfig) -> None:
+def draw_figures(
+    cohort_dir: Path,
+    model_dir: Path,
+    figures_dir: Path,
+    options: PlotsConfig,
+    *,
+    split: Path | None,
+    retest: Path | None,
+) -> None:
     """Write ``fields, series, training, reconstructions, latents, evaluation, retest`` (.svg) of a cohort.
 
     Where there is nothing to draw (no eye with enough visits to evaluate, no retests), the file says so in
@@ -57,8 +67,10 @@ def draw_figures(cohort_dir: Path, model_dir: Path, figures_dir: Path, options: 
         Folders of the cohort's tables and of the model behind its rates.
     figures_dir : Path
         Where the files go.
+    split, retest : Path or None
+        ``split.csv`` of a training cohort, ``retest.csv`` of one with retests.
     """
-    results = load_results(cohort_dir, model_dir)
+    results = load_results(cohort_dir, model_dir, split=split, retest=retest)
     with style(options):
         for name, draw in FIGURES.items():
             _save(draw(results, options), figures_dir / f"{name}.svg")
@@ -81,37 +93,58 @@ def _eye_name(eye: pd.Series) -> str:
 
 
 def draw_fields(results: Results, options: PlotsConfig) -> Figure:
-    """Example eyes in rows: first, middle and last field, the underlying field, the forecast."""
+    """Example eyes in rows: first, middle and last field, the underlying field, the forecast.
+
+    Where the source gives sensitivities, those of the first and last field stand beside them, in gray.
+    """
     eyes = example_eyes(results.rates, options.example_eyes)
-    figure = Figure(figsize=(WIDTH, 1.9 * len(eyes) + 0.3), layout="constrained")
-    axes = figure.subplots(len(eyes), VISITS_SHOWN + 2, squeeze=False)
-    horizon = closest_horizon(results.forecasts[c.YEARS_AHEAD], FORECAST_SHOWN)
+    deviations, gray = VISITS_SHOWN + 2, SENSITIVITIES_SHOWN if _has_sensitivities(results) else 0
+    size = (MAP_WIDTH * (deviations + gray) + 1, 1.9 * len(eyes) + 0.3)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(eyes), deviations + gray, squeeze=False)
     for row, (_, eye) in zip(axes, eyes.iterrows(), strict=True):
-        visits = of_eye(results.visits, eye)
-        visits = visits[visits[c.INCLUDED]]
-        plot_fields_over_visits(visits, results.xy, row[:VISITS_SHOWN], eye=eye[c.EYE], options=options)
-        underlying = trajectory_of(results.trajectories, eye)["td"].to_numpy()
-        forecast = of_eye(results.forecasts, eye)
-        median = (
-            forecast.loc[forecast[c.YEARS_AHEAD] == horizon].sort_values(c.LOCATION)["td_median"].to_numpy()
-        )
-        last = visits[c.YEARS].iloc[-1]
-        for ax, values, title in (
-            (row[-2], underlying, f"Underlying, {last:.1f} years"),
-            (row[-1], median, f"Forecast, {last + horizon:.1f} years"),
-        ):
-            plot_field(values, results.xy, ax, eye=eye[c.EYE], options=options, title=title)
-        row[0].text(
-            -0.04,
-            0.5,
-            f"{_eye_name(eye)}\n{eye['why']}",
-            transform=row[0].transAxes,
-            rotation=90,
-            va="center",
-            ha="right",
-        )
-    field_colorbar(axes.ravel().tolist(), "td", options)
+        _draw_deviations(results, eye, row[:deviations], options)
+        _draw_sensitivities(results, eye, row[deviations:], options)
+        _name_row(row[0], f"{_eye_name(eye)}\n{eye['why']}")
+    field_colorbar(axes[:, :deviations].ravel().tolist(), "td", options)
+    if gray:
+        field_colorbar(axes[:, deviations:].ravel().tolist(), "sens", options)
     return figure
+
+
+def _has_sensitivities(results: Results) -> bool:
+    columns = c.sens(results.locations)
+    return set(columns) <= set(results.visits) and bool(results.visits[columns].notna().any(axis=None))
+
+
+def _draw_deviations(results: Results, eye: pd.Series, row: Sequence[Axes], options: PlotsConfig) -> None:
+    """Measured fields of an eye, then its underlying field at the last visit, then the forecast."""
+    visits = of_eye(results.visits, eye)
+    visits = visits[visits[c.INCLUDED]]
+    plot_fields_over_visits(visits, results.xy, row[:VISITS_SHOWN], eye=eye[c.EYE], options=options)
+    horizon = closest_horizon(results.forecasts[c.YEARS_AHEAD], FORECAST_SHOWN)
+    forecast = of_eye(results.forecasts, eye)
+    forecast = forecast[forecast[c.YEARS_AHEAD] == horizon].sort_values(c.LOCATION)
+    last = visits[c.YEARS].iloc[-1]
+    for ax, values, title in (
+        (row[-2], trajectory_of(results.trajectories, eye)["td"], f"Underlying, {last:.1f} years"),
+        (row[-1], forecast["td_median"], f"Forecast, {last + horizon:.1f} years"),
+    ):
+        plot_field(values.to_numpy(), results.xy, ax, eye=eye[c.EYE], options=options, title=title)
+
+
+def _draw_sensitivities(results: Results, eye: pd.Series, row: Sequence[Axes], options: PlotsConfig) -> None:
+    """The perimeter's grayscale of an eye's fields, as many as there are axes."""
+    if len(row) == 0:
+        return
+    visits = of_eye(results.visits, eye)
+    given = visits[visits[c.INCLUDED] & visits[c.sens(results.locations)].notna().any(axis=1)]
+    plot_fields_over_visits(given, results.xy, row, kind="sens", eye=eye[c.EYE], options=options)
+
+
+def _name_row(ax: Axes, name: str) -> None:
+    """Write what a row of maps shows, upright beside its first map."""
+    ax.text(-0.04, 0.5, name, transform=ax.transAxes, rotation=90, va="center", ha="right")
 
 
 def draw_series(results: Results, options: PlotsConfig) -> Figure:
@@ -156,7 +189,7 @@ def draw_reconstructions(results: Results, options: PlotsConfig) -> Figure:
     for ax in axes[:, len(shown) :].ravel():
         ax.axis("off")
     for row, label in zip(axes, ("Measured", "Decoded", "Measured \N{MINUS SIGN} decoded"), strict=True):
-        row[0].text(-0.04, 0.5, label, transform=row[0].transAxes, rotation=90, va="center", ha="right")
+        _name_row(row[0], label)
     field_colorbar(axes[:2].ravel().tolist(), "td", options)
     field_colorbar(axes[2].tolist(), "difference", options)
     return figure
@@ -197,7 +230,7 @@ def draw_evaluation(results: Results, options: PlotsConfig) -> Figure:
 def _draw_differences(differences: pd.DataFrame, figure: SubFigure) -> None:
     """Differences from the mean of past visits by horizon, one axes a number of first visits."""
     firsts = sorted(pd.unique(differences["n_first"]))
-    axes = figure.subplots(1, len(firsts), sharey=True, squeeze=False)[0]
+    axes = figure.subplots(1, len(firsts), sharex=True, sharey=True, squeeze=False)[0]
     for ax, n_first in zip(axes, firsts, strict=True):
         plot_differences(differences, n_first, ax)
     _, far = near_baseline(differences)

@@ -5,7 +5,7 @@ from __future__ import annotations
 METHODS = {
     "last": "Last visit",
     "mean": "Mean of past visits",
-    "median_shifted_mean": "Mean, shifted to the median",
+    "median_shifted_mean": "Mean, moved to the calibrated median",
     "md_trend": "Trend of MD",
     "plr": "Pointwise linear regression",
     "shrunk_plr": "Pointwise regression, shrunk",
@@ -14,7 +14,9 @@ METHODS = {
     "residual": "VAE, residual process",
     "trajectory": "VAE, latent trajectory",
 }
-BASELINE = "mean"
+BASELINE = "mean"  # that every figure of differences takes
+# What methods are compared with, in the midst of a sentence.
+BASELINES = {BASELINE: "the mean of past visits", "median_shifted_mean": "the calibrated mean"}
 RETEST_METHODS = {
     "raw": "One measured field",
     "vae": "VAE, from one field",
@@ -27,7 +29,7 @@ METRICS = {
     "interval_score": "Interval score (dB)",
     "md_mae": "Error of mean TD (dB)",
 }
-HORIZONS = {"all": "all", "<1": "below 1 year", "1-3": "1 to 3 years", ">=3": "3 years and more"}
+HORIZONS = {"all": "any time", "<1": "below 1 year", "1-3": "1 to 3 years", ">=3": "3 years and more"}
 SEVERITIES = {
     "mild": "mild (above \N{MINUS SIGN}6 dB)",
     "moderate": "moderate",

@@ -54,16 +54,21 @@ class Results:
         return self.trajectories.sizes["latent"]
 
 
-def load_results(cohort_dir: Path, model_dir: Path) -> Results:
-    """Read everything that figures and report show of a cohort."""
+def load_results(cohort_dir: Path, model_dir: Path, *, split: Path | None, retest: Path | None) -> Results:
+    """Read everything that figures and report show of a cohort.
+
+    Parameters
+    ----------
+    cohort_dir, model_dir : Path
+        Folders of the cohort's tables and of the model behind its rates.
+    split, retest : Path or None
+        The two tables that not every cohort has. They are never looked for: a file left from an earlier
+        config would say that the model learned from patients whom it never saw.
+    """
 
     def table(name: str) -> pd.DataFrame:
         return read_table(cohort_dir / name)
 
-    def optional(name: str) -> pd.DataFrame | None:
-        return table(name) if (cohort_dir / name).exists() else None
-
-    retest = optional("retest.csv")
     forecasts = table("forecasts.parquet")
     with xr.open_dataset(cohort_dir / "trajectories.nc", engine="h5netcdf") as dataset:
         trajectories = dataset.load()
@@ -78,8 +83,8 @@ def load_results(cohort_dir: Path, model_dir: Path) -> Results:
         evaluation=with_sound_intervals(table("evaluation.csv")),
         differences=with_sound_intervals(table("differences.csv")),
         published=with_sound_intervals(table("published.csv")),
-        retest=None if retest is None else with_sound_intervals(retest),
-        split=optional("split.csv"),
+        retest=with_sound_intervals(read_table(retest)) if retest else None,
+        split=read_table(split) if split else None,
         qc=read_json(cohort_dir / "qc.json"),
         quarantine=table("quarantine.csv"),
         history=read_table(model_dir / "history.csv"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,10 @@ from matplotlib.axes import Axes
 
 from vfprog import columns as c
 from vfprog.config import PlotsConfig
+from vfprog.perimetry.regression import Z95
 from vfprog.plots.fields import plot_field
 from vfprog.plots.results import evenly_spaced
 from vfprog.plots.style import FORECAST, MEASURED, MUTED, PALETTE, RATE
-
-Z95 = 1.96  # standard normal quantile of a 95 % interval
 
 
 @dataclass(frozen=True)
@@ -72,19 +72,34 @@ def plot_md_series(visits: pd.DataFrame, rate: pd.Series, forecast: pd.DataFrame
 
 
 def plot_fields_over_visits(
-    visits: pd.DataFrame, xy: np.ndarray, axes: Sequence[Axes], *, eye: str, options: PlotsConfig
+    visits: pd.DataFrame,
+    xy: np.ndarray,
+    axes: Sequence[Axes],
+    *,
+    kind: Literal["td", "sens"] = "td",
+    eye: str,
+    options: PlotsConfig,
 ) -> Sequence[Axes]:
-    """TD maps of the first, the last and evenly spaced fields between, one in each of ``axes``.
+    """Maps of the first, the last and evenly spaced fields between, one in each of ``axes``.
 
-    ``visits`` are one eye's included rows of ``visits.parquet``; ``xy`` (location, 2) in degrees. Spare axes
-    stay empty.
+    Parameters
+    ----------
+    visits : DataFrame
+        One eye's included rows of ``visits.parquet``.
+    xy : array (location, 2)
+        Degrees, right-eye format.
+    axes : sequence of Axes
+        Those left over where the eye has fewer fields stay empty.
+    kind : {"td", "sens"}
+        Total deviation in colour or sensitivity in gray.
     """
+    columns = {"td": c.td, "sens": c.sens}[kind](len(xy))
     shown = evenly_spaced(len(visits), len(axes))
     for ax, row in zip(axes, shown, strict=False):
         visit = visits.iloc[row]
-        td = visit[c.td(len(xy))].to_numpy(float)
+        field = visit[columns].to_numpy(float)
         title = f"Visit {visit[c.VISIT]}, {visit[c.YEARS]:.1f} years"
-        plot_field(td, xy, ax, eye=eye, options=options, title=title)
+        plot_field(field, xy, ax, kind=kind, eye=eye, options=options, title=title)
     for ax in axes[len(shown) :]:
         ax.axis("off")
     return axes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pandas as pd
 
 from vfprog import columns as c
 from vfprog.config import CohortConfig, RatesConfig
-from vfprog.plots.labels import FORECASTS
+from vfprog.plots.labels import BASELINES, FORECASTS, method_label
 from vfprog.plots.results import MIN_PATIENTS, NUMBER, Results, closest_horizon
 from vfprog.plots.retest import in_words
 from vfprog.report.blocks import Cell, Fact, Header, Picture, Section, Table, headers, number_cell, row
@@ -69,7 +69,7 @@ def index_page(
     sections = [
         _summary(results, rates, figures_dir),
         _quality(results),
-        _model(results, models, figures_dir),
+        _model(name, results, models, figures_dir),
         _evaluation(results, figures_dir),
         *_retest(results, figures_dir),
         _latent_space(figures_dir),
@@ -112,7 +112,8 @@ def _summary(results: Results, rates: RatesConfig, figures_dir: Path) -> Section
         f"{quantity(progressing, 'eye')} ({percent(progressing / n)}) {'is' if progressing == 1 else 'are'} "
         f"flagged as progressing: the probability of progression, at a prevalence of "
         f"{percent(rates.prevalence)}, is above {number(results.card['threshold'])}. That threshold aims at "
-        f"flagging {percent(rates.false_positives)} of stable eyes.",
+        f"flagging {percent(rates.false_positives)} of stable eyes, simulated with the training patients' noise "
+        "and wander.",
         FORECASTS[results.trajectories.attrs["method"]],
     ]
     pictures = [picture(figures_dir, "series"), picture(figures_dir, "fields")]
@@ -137,9 +138,14 @@ def _quality(results: Results) -> Section:
             f"Rows that could not be used: {len(shown)} of {count(len(quarantine))}, all in quarantine.csv"
         )
         names = [c.SOURCE, c.ROW, "column", "value", "problem"]
-        rows = [row(*map(plain, values)) for values in shown[names].fillna("").itertuples(index=False)]
+        rows = [row(*map(plain, values)) for values in blank_where_missing(shown[names])]
         tables.append(Table(caption, headers("File", "Row", "Column", "Value", "Problem"), rows))
     return Section("quality", "Data quality", list(qc["notes"]), facts, [t for t in tables if t.rows])
+
+
+def blank_where_missing(table: pd.DataFrame) -> Iterable[tuple[Any, ...]]:
+    """Rows with empty text for missing values, also in columns that hold nothing but numbers or nothing at all."""
+    return table.astype(object).fillna("").itertuples(index=False, name=None)
 
 
 def _counts(caption: str, what: str, counts: dict[str, int]) -> Table:
@@ -150,7 +156,7 @@ def _counts(caption: str, what: str, counts: dict[str, int]) -> Table:
     return Table(caption, headers(what, "Number"), rows)
 
 
-def _model(results: Results, models: pd.DataFrame, figures_dir: Path) -> Section:
+def _model(name: str, results: Results, models: pd.DataFrame, figures_dir: Path) -> Section:
     card = results.card
     training = card["training"]
     facts = [
@@ -175,12 +181,29 @@ def _model(results: Results, models: pd.DataFrame, figures_dir: Path) -> Section
     return Section(
         "model",
         "Model",
-        [card["data"]],
+        [card["data"], learned_from(name, training["cohorts"], evaluated=not results.evaluation.empty)],
         facts,
         [Table(caption, headers(*labels), rows)],
         [picture(figures_dir, "training")],
         [table for table in tables if table.rows],
     )
+
+
+def learned_from(name: str, cohorts: list[str], *, evaluated: bool) -> str:
+    """Where a cohort's rate prior, threshold and predictive quantiles come from, and what that asks of it."""
+    learned = f"The prior of rates, the threshold of the flag and the predictive quantiles come from {_listed(cohorts)}"
+    if name in cohorts:
+        return f"{learned}: from patients of this cohort that are not its test patients."
+    check = (
+        "the coverage in the evaluation below is the check that they hold here"
+        if evaluated
+        else "no eye has enough visits to check that they hold here"
+    )
+    return f"{learned}. They were learned elsewhere, not from this cohort: {check}."
+
+
+def _listed(names: list[str]) -> str:
+    return f"the cohort{'s' if len(names) > 1 else ''} {', '.join(names)}"
 
 
 def _card_table(caption: str, values: dict[str, Any]) -> Table:
@@ -199,13 +222,17 @@ def _evaluation(results: Results, figures_dir: Path) -> Section:
         f"on patients that no model saw: {evaluated(evaluation)}. Intervals are 95 % bootstrap intervals "
         f"over patients, left out below {MIN_PATIENTS} of them. A method that does not beat the mean of the past "
         "visits forecasts nothing.",
+        f"The calibrated mean (in the tables: {method_label('median_shifted_mean')}) is the mean of past visits "
+        "moved to the median that later tests of training patients have at its level: the fair comparison for a "
+        "method whose point forecast is a calibrated median.",
         *verdict(differences, results.trajectories.attrs["method"]),
     ]
+    compared = [standings(differences, baseline) for baseline in BASELINES]
     return Section(
         "evaluation",
         "Evaluation of forecasts",
         text,
-        tables=[t for t in (standings(differences), *score_tables(evaluation, differences)) if t.rows],
+        tables=[t for t in (*compared, *score_tables(evaluation, differences)) if t.rows],
         pictures=pictures,
         details=further_tables(evaluation, differences, results.published),
     )
@@ -228,8 +255,8 @@ def _retest(results: Results, figures_dir: Path) -> list[Section]:
 
 def _latent_space(figures_dir: Path) -> Section:
     text = [
-        "A latent is used where it tells fields apart (blue); where its posterior stays as wide as the prior "
-        "(gray up to 1) it carries nothing. Decoded fields are smoother than measured ones: the difference "
+        "A latent is used where it tells fields apart; where the posterior of one field stays as wide as the prior "
+        "(a variance of 1) it carries nothing. Decoded fields are smoother than measured ones: the difference "
         "is mostly the noise of the test."
     ]
     pictures = [picture(figures_dir, "latents"), picture(figures_dir, "reconstructions")]

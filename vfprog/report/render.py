@@ -13,6 +13,7 @@ from vfprog import __version__
 from vfprog.config import CohortConfig, PlotsConfig, RatesConfig, ReportConfig
 from vfprog.io import read_table, write_text
 from vfprog.plots.results import load_results
+from vfprog.plots.style import FORECAST, MEASURED, RATE
 from vfprog.report.context import index_page
 from vfprog.report.eye import eye_page, page_name
 from vfprog.report.eyes import Eyes
@@ -26,6 +27,8 @@ def write_report(
     model_dir: Path,
     models_table: Path,
     *,
+    split: Path | None,
+    retest: Path | None,
     report: ReportConfig,
     plots: PlotsConfig,
     rates: RatesConfig,
@@ -43,8 +46,10 @@ def write_report(
         Folders of the cohort's tables and of the model behind its rates.
     models_table : Path
         ``models.csv`` of the run.
+    split, retest : Path or None
+        ``split.csv`` of a training cohort, ``retest.csv`` of one with retests.
     """
-    results = load_results(cohort_dir, model_dir)
+    results = load_results(cohort_dir, model_dir, split=split, retest=retest)
     folder = cohort_dir / "report"
     environment = _environment()
     pages = min(report.eye_pages, len(results.rates))
@@ -73,7 +78,12 @@ def _environment() -> Environment:
     )
     script = (files("vfprog.report") / "templates" / "table.js").read_text()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    environment.globals |= {"script": script, "script_digest": f"sha256-{digest}", "version": __version__}
+    environment.globals |= {
+        "script": script,
+        "script_digest": f"sha256-{digest}",
+        "version": __version__,
+        "colours": {"measured": MEASURED, "rate": RATE, "forecast": FORECAST},
+    }
     return environment
 
 

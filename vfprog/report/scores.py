@@ -1,4 +1,4 @@
-"""The evaluation in tables and in words: every method beside the mean of past visits, ties called ties."""
+"""The evaluation in tables and in words: every method beside the baselines, ties called ties."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from vfprog.plots.evaluation import overall
-from vfprog.plots.labels import HORIZONS, METRICS, SEVERITIES, in_order, method_label
+from vfprog.plots.evaluation import against, overall
+from vfprog.plots.labels import BASELINES, HORIZONS, METRICS, SEVERITIES, in_order, method_label
 from vfprog.plots.results import MIN_PATIENTS
 from vfprog.report.blocks import Cell, Table, headers
 from vfprog.report.format import count, estimate, quantity
@@ -72,11 +72,10 @@ def by_first(scores: pd.DataFrame, metric: str, caption: str, digits: int = 2) -
 
 def score_tables(evaluation: pd.DataFrame, differences: pd.DataFrame) -> list[Table]:
     """The two tables to read first: MAE, and its difference from the mean of past visits."""
+    caption = "MAE minus that of the mean of past visits (dB); below zero is better"
     return [
         by_first(evaluation, "mae", "Mean absolute error of TD (dB) of all later visits"),
-        by_first(
-            differences, "mae", "MAE minus that of the mean of past visits (dB); below zero is better", 3
-        ),
+        by_first(against(differences), "mae", caption, 3),
     ]
 
 
@@ -88,7 +87,7 @@ def further_tables(
         by_first(evaluation, metric, METRICS[metric], 3 if metric == "coverage90" else 2)
         for metric in ("crps", "coverage90", "md_mae", "interval_score")
     ]
-    severities = SEVERITIES | LOCATION_SEVERITIES
+    differences, severities = against(differences), SEVERITIES | LOCATION_SEVERITIES
     for n in sorted(pd.unique(evaluation["n_first"])):
         given = f"given the first {n} visits"
         horizon = evaluation[_mae(evaluation, n) & (evaluation["severity"] == "all")]
@@ -112,38 +111,50 @@ def _mae(scores: pd.DataFrame, n_first: int) -> pd.Series:
 
 
 def verdict(differences: pd.DataFrame, method: str) -> list[str]:
-    """Whether ``method``, the report's own, beats the mean of past visits: a sentence a number of visits."""
+    """Whether ``method``, the report's own, beats the baselines: a sentence a number of first visits."""
     rows = overall(differences, "mae")
-    return [
-        f"Given the first {r.n_first} visits, {method_label(method)} (the method of this report) "
-        f"{_standing(r.lower, r.upper)}: {estimate(r.value, r.lower, r.upper, 3)} dB."
-        for r in _records(rows[rows["method"] == method].sort_values("n_first"))
-    ]
+    sentences = []
+    for n, given in rows[rows["method"] == method].groupby("n_first"):
+        by_baseline = {r.baseline: r for r in _records(given)}
+        parts = [
+            f"{_standing(r.lower, r.upper).format(BASELINES[name])} ({_difference(r)})"
+            for name in BASELINES
+            if (r := by_baseline.get(name))  # the method may be a baseline itself
+        ]
+        sentences.append(
+            f"Given the first {n} visits, {method_label(method)} (the method of this report) "
+            f"{', and '.join(parts)}."
+        )
+    return sentences
 
 
 def _standing(lower: float, upper: float) -> str:
     if math.isnan(lower):
-        return f"cannot be judged against the mean of past visits, with fewer than {MIN_PATIENTS} patients"
-    if upper < 0:
-        return "errs less than the mean of past visits, and the interval excludes zero"
-    if lower > 0:
-        return "errs more than the mean of past visits, and the interval excludes zero"
-    return "ties with the mean of past visits: the interval includes zero"
+        return f"cannot be judged against {{}} with fewer than {MIN_PATIENTS} patients"
+    return "errs less than {}" if upper < 0 else "errs more than {}" if lower > 0 else "ties with {}"
 
 
-def standings(differences: pd.DataFrame) -> Table:
-    """Which methods beat the mean of past visits, tie with it or lose to it, by number of first visits.
+def _difference(score: Any) -> str:
+    """A difference in MAE, and whether its interval, where it has one, includes zero."""
+    text = f"{estimate(score.value, score.lower, score.upper, 3)} dB"
+    if math.isnan(score.lower):
+        return text
+    return f"{text}, the interval {'includes' if score.lower <= 0 <= score.upper else 'excludes'} zero"
+
+
+def standings(differences: pd.DataFrame, baseline: str) -> Table:
+    """Which methods beat a baseline, tie with it or lose to it, by number of first visits.
 
     Numbers of first visits with too few patients for an interval have no row.
     """
-    scores = overall(differences, "mae").dropna(subset="lower")
+    scores = overall(against(differences, baseline), "mae").dropna(subset="lower")
     rows = []
     for n, given in scores.groupby("n_first"):
         better, worse = given["upper"] < 0, given["lower"] > 0
         groups = [given.loc[rule, "method"] for rule in (better, ~better & ~worse, worse)]
         rows.append([Cell(f"First {n} visits"), *(Cell(_names(g) or "none") for g in groups)])
     labels = ("Given", "Better (interval below zero)", "Tie (interval includes zero)", "Worse")
-    return Table("MAE against the mean of past visits", headers(*labels), rows)
+    return Table(f"MAE against {BASELINES[baseline]}", headers(*labels), rows)
 
 
 def _names(methods: pd.Series) -> str:

@@ -14,8 +14,9 @@ from matplotlib.colors import to_hex
 from matplotlib.ticker import MaxNLocator
 
 from vfprog.config import PlotsConfig
+from vfprog.perimetry.regression import Z95
 from vfprog.plots.fields import BLIND_SPOT_SIZE, BLIND_SPOT_XY, CELL, as_seen, whole_db
-from vfprog.plots.series import Z95, RateLine
+from vfprog.plots.series import RateLine
 from vfprog.plots.style import (
     FORECAST,
     GRID,

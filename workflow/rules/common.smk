@@ -1,4 +1,5 @@
-# What the rules share: which cohorts play which part, and how a config section reaches a command.
+# What the rules share: which cohorts play which part, and how a config section reaches a command. Commands write
+# their messages both to their log and to the terminal, so that a user sees an error without looking for it.
 
 LEARNED = cfg.training_cohorts
 RETESTS = [name for name, cohort in cfg.cohorts.items() if cohort.retest]
@@ -12,7 +13,7 @@ def sources(wildcards):
     if cohort.simulate:
         return [f"{RUN}/{wildcards.cohort}/source/fields.csv"]
     if cohort.download:
-        return [f"{RUN}/{wildcards.cohort}/source/{Path(cohort.download.url).name}"]
+        return [f"{RUN}/{wildcards.cohort}/source/{cohort.download.file_name}"]
     return cohort.paths
 
 

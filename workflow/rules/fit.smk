@@ -20,7 +20,7 @@ rule fit:
         code=code_digest("fit"),
     shell:
         "vfprog fit {output} --visits {input.visits} --model {params.model} --options {params.options:q}"
-        " --seed {params.seed} --device {params.device} --threads {params.torch_threads} 2> {log}"
+        " --seed {params.seed} --device {params.device} --threads {params.torch_threads} 2>&1 | tee {log} >&2"
 
 
 rule rates:
@@ -38,4 +38,4 @@ rule rates:
         code=code_digest("rates"),
     shell:
         "vfprog rates {output} --visits {input.visits} --model {params.model} --options {params.options:q}"
-        " --seed {params.seed} 2> {log}"
+        " --seed {params.seed} 2>&1 | tee {log} >&2"

@@ -20,7 +20,7 @@ rule forecast:
         code=code_digest("forecast"),
     shell:
         "vfprog forecast {output} --paths {input.paths} --model {params.model} --options {params.options:q}"
-        " --seed {params.seed} --device {params.device} --threads {params.torch_threads} 2> {log}"
+        " --seed {params.seed} --device {params.device} --threads {params.torch_threads} 2>&1 | tee {log} >&2"
 
 
 rule evaluate:
@@ -46,7 +46,7 @@ rule evaluate:
     shell:
         "vfprog evaluate {output} --visits {input.visits} {params.split} --model {params.model}"
         " --options {params.options:q} --seed {params.seed} --device {params.device}"
-        " --threads {params.torch_threads} 2> {log}"
+        " --threads {params.torch_threads} 2>&1 | tee {log} >&2"
 
 
 rule retest:
@@ -69,4 +69,4 @@ rule retest:
         code=code_digest("retest"),
     shell:
         "vfprog retest {output} --visits {input.visits} --model {params.model} --options {params.options:q}"
-        " --seed {params.seed} --device {params.device} --threads {params.torch_threads} 2> {log}"
+        " --seed {params.seed} --device {params.device} --threads {params.torch_threads} 2>&1 | tee {log} >&2"

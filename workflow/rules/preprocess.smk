@@ -14,7 +14,7 @@ rule simulate:
         seed=cfg.seed,
         code=code_digest("simulate"),
     shell:
-        "vfprog simulate {output} --options {params.options:q} --seed {params.seed} 2> {log}"
+        "vfprog simulate {output} --options {params.options:q} --seed {params.seed} 2>&1 | tee {log} >&2"
 
 
 rule fetch:
@@ -25,15 +25,16 @@ rule fetch:
     wildcard_constraints:
         cohort="|".join(FETCHED) or "none",
     params:
+        # No digest of the code: an edit of the package is no reason to fetch a verified file again.
         options=lambda wc: cfg.cohorts[wc.cohort].download.model_dump_json(),
-        code=code_digest("fetch"),
     shell:
-        "vfprog fetch {output} --options {params.options:q} 2> {log}"
+        "vfprog fetch {output} --options {params.options:q} 2>&1 | tee {log} >&2"
 
 
 rule preprocess:
     input:
         sources,
+        joined,
     output:
         visits=f"{RUN}/{{cohort}}/visits.parquet",
         qc=f"{RUN}/{{cohort}}/qc.json",
@@ -44,12 +45,10 @@ rule preprocess:
         options=lambda wc: cfg.cohorts[wc.cohort].model_dump_json(
             exclude={"title", "attribution"}
         ),
-        source=lambda wc: many(
-            "source", sources(wc)[: len(cfg.cohorts[wc.cohort].paths) or 1]
-        ),
+        source=lambda wc: many("source", sources(wc)),
         code=code_digest("preprocess"),
     shell:
-        "vfprog preprocess {output} {params.source} --options {params.options:q} 2> {log}"
+        "vfprog preprocess {output} {params.source} --name {wildcards.cohort} --options {params.options:q} 2>&1 | tee {log} >&2"
 
 
 rule split:
@@ -64,4 +63,4 @@ rule split:
         seed=cfg.seed,
         code=code_digest("split"),
     shell:
-        "vfprog split {input} {output} --options {params.options:q} --seed {params.seed} 2> {log}"
+        "vfprog split {input} {output} --options {params.options:q} --seed {params.seed} 2>&1 | tee {log} >&2"

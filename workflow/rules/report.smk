@@ -24,15 +24,25 @@ COHORT_TABLES = [
 ]
 
 
-def tables(wildcards):
-    """Every table that a cohort's figures and report show."""
-    retest = ["retest.csv"] if wildcards.cohort in RETESTS else []
-    return [f"{RUN}/{wildcards.cohort}/{name}" for name in COHORT_TABLES + retest]
+def retest_of(wildcards):
+    """The denoising table of a cohort with retests."""
+    return (
+        [f"{RUN}/{wildcards.cohort}/retest.csv"] if wildcards.cohort in RETESTS else []
+    )
+
+
+def further_tables(wildcards):
+    """The tables that not every cohort has, as options: a file left from an earlier config is not read."""
+    return (
+        f"{many('split', split_of(wildcards))} {many('retest', retest_of(wildcards))}"
+    )
 
 
 rule figures:
     input:
-        tables,
+        expand(f"{RUN}/{{{{cohort}}}}/{{table}}", table=COHORT_TABLES),
+        split_of,
+        retest_of,
         f"{MODEL}/card.json",
         f"{MODEL}/history.csv",
     output:
@@ -45,16 +55,20 @@ rule figures:
         f"{RUN}/logs/{{cohort}}-figures.log",
     params:
         options=cfg.plots.model_dump_json(),
+        further=further_tables,
         cohort=f"{RUN}/{{cohort}}",
         model=MODEL,
         code=code_digest("figures"),
     shell:
-        "vfprog figures {params.cohort} {params.model} {params.cohort}/figures --options {params.options:q} 2> {log}"
+        "vfprog figures {params.cohort} {params.model} {params.cohort}/figures {params.further}"
+        " --options {params.options:q} 2>&1 | tee {log} >&2"
 
 
 rule report:
     input:
-        tables,
+        expand(f"{RUN}/{{{{cohort}}}}/{{table}}", table=COHORT_TABLES),
+        split_of,
+        retest_of,
         figures=expand(f"{RUN}/{{{{cohort}}}}/figures/{{figure}}.svg", figure=FIGURES),
         card=f"{MODEL}/card.json",
         models=f"{RUN}/models.csv",
@@ -69,8 +83,10 @@ rule report:
             plots=cfg.plots,
             rates=cfg.rates,
         ),
+        further=further_tables,
         cohort=f"{RUN}/{{cohort}}",
         model=MODEL,
         code=code_digest("report"),
     shell:
-        "vfprog report {params.cohort} {params.model} {input.models} --options {params.options:q} 2> {log}"
+        "vfprog report {params.cohort} {params.model} {input.models} {params.further}"
+        " --options {params.options:q} 2>&1 | tee {log} >&2"

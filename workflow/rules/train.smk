@@ -29,7 +29,7 @@ rule train:
     shell:
         "vfprog train {output} {params.visits} {params.splits} --checkpoint {params.checkpoint}"
         " --options {params.options:q} --seed {params.seed} --device {params.device}"
-        " --threads {params.torch_threads} 2> {log}"
+        " --threads {params.torch_threads} 2>&1 | tee {log} >&2"
 
 
 rule calibrate:
@@ -56,7 +56,7 @@ rule calibrate:
     shell:
         "vfprog calibrate {output} {params.visits} {params.splits} --name {wildcards.model}"
         " --options {params.options:q} --seed {params.seed} --device {params.device}"
-        " --threads {params.torch_threads} 2> {log}"
+        " --threads {params.torch_threads} 2>&1 | tee {log} >&2"
 
 
 rule models:
@@ -83,4 +83,4 @@ rule models:
     shell:
         "vfprog models {output} {params.model} {params.visits} {params.splits} {params.retests}"
         " --options {params.options:q} --seed {params.seed} --device {params.device}"
-        " --threads {params.torch_threads} 2> {log}"
+        " --threads {params.torch_threads} 2>&1 | tee {log} >&2"

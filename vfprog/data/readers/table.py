@@ -120,7 +120,8 @@ class _Rows:
         self.grid = load_grid(cohort.grid)
         self.bad = np.zeros(len(table.cells), bool)
         self.problems: list[Problem] = []
-        self.eye = self._text(columns.eye).map(columns.eye_codes)
+        codes = {code.casefold(): eye for code, eye in columns.eye_codes.items()}
+        self.eye = self._text(columns.eye).str.casefold().map(codes)
         for key in set(cohort.missing_in) - {"td", "sens"}:
             table.require(key)
 

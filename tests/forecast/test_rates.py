@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from vfprog.data.population import load_population
 from vfprog.data.series import padded_series
 from vfprog.data.simulate import simulate_series
 from vfprog.forecast.rate_prior import (
+    RATE_SDS,
     RatePrior,
     Slopes,
     draw_stable,
@@ -29,35 +32,76 @@ from vfprog.forecast.rates import (
     rate_table,
 )
 
-PRIOR = RatePrior(mean=-0.2, sd=0.4, noise_sd=1.0, wander_sd=0.05, wander_years=2.0)
+PRIOR = RatePrior(np.array([0.4, 0.3, 0.2, 0.1]), tilt=-0.5, noise_sd=1.0, wander_sd=0.05, wander_years=2.0)
 
 
-def test_the_prior_is_recovered_from_many_eyes(make_series):
-    rates = np.random.default_rng(3).normal(-0.3, 0.5, 600)
-    prior = fit_rate_prior(*mtd_series(make_series(rates)))
-    assert prior.mean == pytest.approx(-0.3, abs=0.06)
-    assert prior.sd == pytest.approx(0.5, abs=0.06)
-    assert prior.noise_sd == pytest.approx(1.0, abs=0.05)
+WANDERING = RatePrior(PRIOR.weights, -1.0, noise_sd=0.7, wander_sd=0.6, wander_years=3.0)
 
 
-def test_intervals_cover_the_true_rate(make_series):
+def _clinic(rates: np.ndarray, visits: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean TD of eyes with these rates, with the noise and wander of ``WANDERING``, twice a year."""
+    years = np.tile(np.arange(visits) / 2, (len(rates), 1))
+    mask = np.ones(years.shape, dtype=bool)
+    return (
+        draw_stable(years, mask, WANDERING, np.random.default_rng(seed)) + rates[:, None] * years,
+        mask,
+        years,
+    )
+
+
+def test_the_prior_is_recovered_from_many_eyes():
+    rng = np.random.default_rng(3)
+    component = rng.choice(4, 800, p=[0.5, 0.0, 0.5, 0.0])
+    rates = RATE_SDS[component] * (-1.0 + rng.standard_normal(800))
+    prior = fit_rate_prior(*_clinic(rates, 12, 3))
+    assert prior.weights[:2].sum() == pytest.approx(0.5, abs=0.15)
+    assert prior.tilt == pytest.approx(-1.0, abs=0.25)
+    assert prior.noise_sd == pytest.approx(0.7, abs=0.05)
+    assert prior.wander_sd == pytest.approx(0.6, abs=0.15)
+    assert prior.weights.sum() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("visits", [5, 10])
+def test_intervals_cover_the_true_rate(visits):
     rates = np.random.default_rng(4).normal(-0.3, 0.5, 800)
-    mtd = mtd_series(make_series(rates, visits=5, seed=4))
+    mtd = _clinic(rates, visits, 4)
     prior = fit_rate_prior(*mtd)
-    mean, sd = posterior_rate(fit_slopes(*mtd, prior), prior)
-    covered = np.abs(rates - mean) < 1.96 * sd
-    assert covered.mean() == pytest.approx(0.95, abs=0.035)
-    least_squares = fit_slopes(*mtd, prior).slope
-    assert ((mean - rates) ** 2).mean() < 0.8 * ((least_squares - rates) ** 2).mean()
+    slopes = fit_slopes(*mtd, prior)
+    posterior = posterior_rate(slopes, prior)
+    covered = (rates >= posterior.quantile(0.025)) & (rates <= posterior.quantile(0.975))
+    assert covered.mean() == pytest.approx(0.95, abs=0.03)
+    assert ((posterior.expectation() - rates) ** 2).mean() < 0.9 * ((slopes.slope - rates) ** 2).mean()
 
 
-def test_many_visits_converge_to_least_squares_and_few_shrink(make_series):
-    for visits, nearness in ((40, 0.99), (3, 0.5)):
-        mtd = mtd_series(make_series(np.array([-2.0]), visits=visits))
-        slopes = fit_slopes(*mtd, PRIOR)
-        mean, _ = posterior_rate(slopes, PRIOR)
-        share = (mean[0] - PRIOR.mean) / (slopes.slope[0] - PRIOR.mean)
-        assert (share > nearness) == (visits == 40)
+def test_many_visits_converge_to_least_squares_and_few_shrink():
+    slope = np.array([-2.0, -2.0])
+    sure, unsure = posterior_rate(Slopes(slope, np.array([0.02, 1.5])), PRIOR).expectation()
+    assert sure == pytest.approx(-2.0, abs=0.01)
+    assert -0.8 < unsure < -0.1
+
+
+def test_a_fast_eye_with_many_visits_is_not_shrunk_to_the_stable_ones():
+    """A single normal prior fitted to mostly stable eyes would say -0.2 where the slope is -1.3 +- 0.25 dB/year."""
+    mostly_stable = RatePrior(np.array([0.6, 0.3, 0.08, 0.02]), 0.0, 0.8, 1.0, 3.0)
+    posterior = posterior_rate(Slopes(np.array([-1.3]), np.array([0.25])), mostly_stable)
+    assert posterior.expectation()[0] < -0.9
+    assert posterior.probability_below(0.0)[0] > 0.99
+
+
+def test_posterior_is_bayes_rule():
+    slope, se = -0.4, 0.3
+
+    def joint(r: float) -> float:
+        return float((PRIOR.weights * norm.pdf(r, PRIOR.means, RATE_SDS)).sum() * norm.pdf(slope, r, se))
+
+    cuts = [-8, -0.4, -0.1, 0.0, 0.1, 8]
+    pieces = [quad(joint, low, high)[0] for low, high in pairwise(cuts)]
+    moment = sum(quad(lambda r: r * joint(r), low, high)[0] for low, high in pairwise(cuts))
+    posterior = posterior_rate(Slopes(np.array([slope]), np.array([se])), PRIOR)
+    assert posterior.expectation()[0] == pytest.approx(moment / sum(pieces), rel=1e-5)
+    assert posterior.probability_below(0.0)[0] == pytest.approx(sum(pieces[:3]) / sum(pieces), rel=1e-5)
+    median = posterior.quantile(0.5)
+    assert posterior.probability_below(median)[0] == pytest.approx(0.5, abs=1e-9)
 
 
 def test_one_visit_gets_the_prior(make_series, make_eyes):
@@ -65,9 +109,9 @@ def test_one_visit_gets_the_prior(make_series, make_eyes):
     row = rate_table(make_eyes(1), make_series(np.array([0.0]), visits=1), PRIOR, 0.9, options, seed=1).iloc[
         0
     ]
-    assert row["rate"] == pytest.approx(-0.2)
-    assert row["rate_lower"] == pytest.approx(-0.2 - 1.96 * 0.4, abs=1e-3)
-    assert row["p_worsening"] == pytest.approx(norm.cdf(0, -0.2, 0.4))
+    assert row["rate"] == pytest.approx((PRIOR.weights * PRIOR.means).sum())
+    assert row["p_worsening"] == pytest.approx(norm.cdf(0.5))  # every component is tilted by half its SD
+    assert row["rate_lower"] < -1 and row["rate_upper"] > 0.3  # honestly wide
     assert row["p_progressing"] == pytest.approx(0.3)
     assert not row["progressing"]
     assert np.isnan(row["md_slope"]) and np.isnan(row["poplr_p"])
@@ -95,7 +139,7 @@ def test_detection_score_does_not_see_the_level(make_series):
 def test_threshold_holds_its_false_positive_rate_on_new_stable_eyes():
     """Also where visits stray together, which a shuffle of the visit order would hide."""
     options, rng = RatesConfig(), np.random.default_rng(6)
-    wandering = RatePrior(mean=-0.1, sd=0.3, noise_sd=0.8, wander_sd=0.8, wander_years=3.0)
+    wandering = RatePrior(PRIOR.weights, -0.3, noise_sd=0.8, wander_sd=0.8, wander_years=3.0)
     years = np.tile(np.arange(12) / 2, (2000, 1))
     mask = np.arange(12) < rng.integers(3, 13, (2000, 1))
     threshold = fit_threshold(mask[:300], years[:300], wandering, options, seed=1)
@@ -111,7 +155,7 @@ def test_an_eye_of_which_nothing_is_known_is_never_flagged(make_series, make_eye
     # Long, quiet training series give a low threshold; it must not fall to what one visit scores.
     years = np.tile(np.arange(16) / 1.5, (200, 1))
     options = RatesConfig(prevalence=0.3)
-    quiet = RatePrior(mean=0.0, sd=0.2, noise_sd=0.5, wander_sd=0.01, wander_years=1.0)
+    quiet = RatePrior(PRIOR.weights, 0.0, noise_sd=0.5, wander_sd=0.01, wander_years=1.0)
     threshold = fit_threshold(np.ones(years.shape, dtype=bool), years, quiet, options, seed=1)
     assert threshold >= 0.3
     for visits in (1, 2):
@@ -136,15 +180,15 @@ def test_intervals_cover_however_long_the_series(simulated, fewest, most):
     """Wander makes visits stray together; intervals that take them as independent cover 77 % at 12 to 16 visits."""
     (mtd, mask, years), truth, n = simulated
     prior = fit_rate_prior(mtd, mask, years)
-    mean, sd = posterior_rate(fit_slopes(mtd, mask, years, prior), prior)
+    posterior = posterior_rate(fit_slopes(mtd, mask, years, prior), prior)
     chosen = (n >= fewest) & (n <= most)
-    covered = np.abs(truth - mean)[chosen] < 1.96 * sd[chosen]
-    assert covered.mean() == pytest.approx(0.95, abs=0.045)
+    covered = (truth >= posterior.quantile(0.025)) & (truth <= posterior.quantile(0.975))
+    assert covered[chosen].mean() == pytest.approx(0.95, abs=0.045)
 
 
 def test_standard_error_is_that_of_simulated_slopes():
     rng = np.random.default_rng(2)
-    prior = RatePrior(mean=0.0, sd=0.3, noise_sd=0.7, wander_sd=1.0, wander_years=4.0)
+    prior = RatePrior(PRIOR.weights, 0.0, noise_sd=0.7, wander_sd=1.0, wander_years=4.0)
     years = np.tile(np.array([0, 0.4, 1.1, 2.0, 2.3, 4.0, 9.0]), (4000, 1))
     mask = np.tile(np.arange(7) < 6, (4000, 1))
     fitted = fit_slopes(draw_stable(years, mask, prior, rng), mask, years, prior)
@@ -163,7 +207,9 @@ def test_padding_never_matters():
 
 
 def test_the_prior_survives_the_card():
-    assert prior_from_card(PRIOR.to_card()) == PRIOR
+    again = prior_from_card(PRIOR.to_card())
+    np.testing.assert_allclose(again.weights, PRIOR.weights)
+    assert again.to_card() == PRIOR.to_card()
 
 
 def test_table_holds_the_contract(make_series, make_eyes):

@@ -388,7 +388,7 @@ def _write_model(run: FakeRun) -> None:
         },
         "residual": {"visit_sd": 0.6, "learning": -0.5},
         "calibration": {"median": 0.1},
-        "rate_prior": {"mean": -0.2, "sd": 0.35, "noise_sd": 0.3},
+        "rate_prior": {"weight_sd_0.05": 0.6, "weight_sd_0.5": 0.4, "tilt": -0.2, "noise_sd": 0.3},
         "threshold": 0.8,
         "data": "Learned from the training patients of demo; test patients of demo were never seen.",
     }

@@ -1,26 +1,37 @@
 """Rates of progression: an eye's least-squares slope of mean TD, shrunk by what training patients' slopes say.
 
-slope ~ N(rate, se^2) with rate ~ N(mean, sd^2) among patients, so the posterior of the rate is normal. An eye with
-one visit gets the prior.
+slope ~ N(rate, se^2) with rate from a mixture of normals among patients, so the posterior of the rate is a mixture
+of normals too. An eye with one visit gets the prior.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
-from scipy.special import expit
+from scipy.special import expit, logsumexp
 from scipy.stats import norm
 
 from vfprog.config import RatesConfig
 from vfprog.data.series import Series
 from vfprog.forecast.calibrate import measured_mtd
-from vfprog.forecast.rate_prior import MIN_EYES, MIN_VISITS, RatePrior, Slopes, draw_stable, fit_slopes
+from vfprog.forecast.rate_prior import (
+    MIN_EYES,
+    MIN_VISITS,
+    RATE_SDS,
+    RatePrior,
+    Slopes,
+    draw_stable,
+    fit_slopes,
+    log_components,
+)
 from vfprog.perimetry.classical import classical_rates
-from vfprog.perimetry.regression import Z95
 
 PROGRESSING_SD = 0.7  # dB/year: progressing eyes lose |N(0, this^2)| a year, for p_progressing
 STABLE_DRAWS = 20  # of each training eye's visits, for the threshold of p_progressing
 FALLBACK_THRESHOLD = 0.95  # of p_progressing, where fewer than MIN_EYES training eyes could say
+BISECTIONS = 50  # halvings of a posterior's range: far below the rounding of any table
 
 
 def mtd_series(series: Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -30,11 +41,44 @@ def mtd_series(series: Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return mtd, np.asarray(mask.any(-1)), series.years.cpu().numpy().astype(float)
 
 
-def posterior_rate(slopes: Slopes, prior: RatePrior) -> tuple[np.ndarray, np.ndarray]:
-    """Posterior mean and SD of the rate, dB/year: two arrays (eye,)."""
-    information = 1 / slopes.se**2
-    variance = 1 / (1 / prior.sd**2 + information)
-    return variance * (prior.mean / prior.sd**2 + information * slopes.slope), np.sqrt(variance)
+@dataclass(frozen=True)
+class RatePosterior:
+    """Mixtures of normals, one an eye: arrays (eye, component); dB/year."""
+
+    weight: np.ndarray
+    mean: np.ndarray
+    sd: np.ndarray
+
+    def expectation(self) -> np.ndarray:
+        """Posterior mean: (eye,)."""
+        return (self.weight * self.mean).sum(1)
+
+    def probability_below(self, rate: np.ndarray | float) -> np.ndarray:
+        """Posterior probability of a rate below ``rate``, one number or (eye,): (eye,)."""
+        at = np.broadcast_to(rate, len(self.weight))[:, None]
+        return (self.weight * norm.cdf(at, self.mean, self.sd)).sum(1)
+
+    def quantile(self, probability: float) -> np.ndarray:
+        """Posterior quantile: (eye,), by bisection."""
+        reach = 8 * self.sd.max(1)
+        low, high = self.mean.min(1) - reach, self.mean.max(1) + reach
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            above = self.probability_below(middle) > probability
+            low, high = np.where(above, low, middle), np.where(above, middle, high)
+        return (low + high) / 2
+
+
+def posterior_rate(slopes: Slopes, prior: RatePrior) -> RatePosterior:
+    """Posterior of each eye's rate."""
+    has = np.isfinite(slopes.se)
+    information = 1 / slopes.se[:, None] ** 2
+    variance = 1 / (1 / RATE_SDS**2 + information)
+    mean = variance * (prior.means / RATE_SDS**2 + information * slopes.slope[:, None])
+    log_weight = log_components(slopes.slope, np.where(has, slopes.se, 1.0) ** 2, prior)
+    log_weight = np.where(has[:, None], log_weight, np.log(prior.weights))
+    weight = np.exp(log_weight - logsumexp(log_weight, axis=1, keepdims=True))
+    return RatePosterior(weight, mean, np.sqrt(variance))
 
 
 def p_progressing(slopes: Slopes, prevalence: float) -> np.ndarray:
@@ -84,7 +128,7 @@ def rate_table(
     """``rates.csv``: one row per eye (see README, "Outputs"); rates in dB/year of the plain mean of TD."""
     mtd, mask, years = mtd_series(series)
     slopes = fit_slopes(mtd, mask, years, prior)
-    rate, sd = posterior_rate(slopes, prior)
+    posterior = posterior_rate(slopes, prior)
     progressing = p_progressing(slopes, options.prevalence)
     classical = classical_rates(
         series.td.cpu().numpy().astype(float),
@@ -97,12 +141,12 @@ def rate_table(
         n_visits=series.n_visits.cpu().numpy(),
         years_followed=series.last_years.cpu().numpy() - years[:, 0],
         baseline_md=np.where(mask[:, 0], mtd[:, 0], np.nan),
-        rate=rate,
-        rate_lower=rate - Z95 * sd,
-        rate_upper=rate + Z95 * sd,
-        p_worsening=norm.cdf(0, rate, sd),
+        rate=posterior.expectation(),
+        rate_lower=posterior.quantile(0.025),
+        rate_upper=posterior.quantile(0.975),
+        p_worsening=posterior.probability_below(0.0),
         p_progressing=progressing,
         progressing=(progressing > threshold) & np.isfinite(slopes.se),
-        p_faster_1=norm.cdf(-1, rate, sd),
+        p_faster_1=posterior.probability_below(-1.0),
     )
     return pd.concat([table, classical.set_axis(table.index)], axis=1)

@@ -171,7 +171,9 @@ def _model(name: str, results: Results, models: pd.DataFrame, figures_dir: Path)
         Fact("Training time", f"{number(training['seconds'], 0)} s on {card['device']}"),
     ]
     tables = [
-        _card_table("Prior of rates (dB/year)", card["rate_prior"]),
+        _card_table(
+            "Prior of rates (weights of normals by SD in dB/year; scatter in dB, years)", card["rate_prior"]
+        ),
         _card_table("Residual process (log or logit scale, but learning and offset in dB)", card["residual"]),
     ]
     units = {"elbo": "ELBO", "kl": "KL", "retest_mae": "retest MAE (dB)", "c2st_accuracy": "C2ST accuracy"}

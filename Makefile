@@ -10,7 +10,7 @@ run: setup
 	snakemake --cores $(CORES) --rerun-incomplete
 
 test: setup
-	pytest --numprocesses 2 --dist loadgroup
+	pytest --numprocesses 2 --dist loadfile
 
 lint: setup
 	ruff check .

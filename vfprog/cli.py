@@ -226,7 +226,7 @@ def fit(
     series = series_from_visits(table, grid).to(place)
     method = make_trajectory(trajectory.method, trajectory, serving.vae, serving.residual, seed)
     record = provenance(
-        "fit", [visits, model / "card.json"], model=model.name, method=trajectory.method, seed=seed
+        "fit", [visits, model / "weights.safetensors"], model=model.name, method=trajectory.method, seed=seed
     )
     write_table(latent_table(table, series, serving.vae), latents, record)
     write_paths(method.fit(series), eyes_of(table), paths, record)
@@ -286,7 +286,9 @@ def forecast(
     path, eyes = read_paths(paths, place)
     calibration = serving.calibration[trajectory.method]
     by_location, by_mean = forecast_tables(eyes, path, method, calibration, years_ahead, grid)
-    record = provenance("forecast", [paths, model / "card.json"], method=trajectory.method, seed=seed)
+    record = provenance(
+        "forecast", [paths, model / "weights.safetensors"], method=trajectory.method, seed=seed
+    )
     write_table(by_location, fields, record)
     write_table(by_mean, means)
 

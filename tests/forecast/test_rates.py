@@ -88,6 +88,12 @@ def test_a_fast_eye_with_many_visits_is_not_shrunk_to_the_stable_ones():
     assert posterior.probability_below(0.0)[0] > 0.99
 
 
+def test_probabilities_never_leave_their_range():
+    slopes = Slopes(np.linspace(-9, 9, 2001), np.full(2001, 0.05))
+    below = posterior_rate(slopes, PRIOR).probability_below(0.0)
+    assert ((below >= 0) & (below <= 1)).all()
+
+
 def test_posterior_is_bayes_rule():
     slope, se = -0.4, 0.3
 

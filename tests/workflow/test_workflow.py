@@ -13,7 +13,7 @@ import pytest
 
 from tests.workflow.conftest import CONFIG, PATIENT_ID, Run
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+pytestmark = pytest.mark.workflow
 EYE = ["patient_id", "eye"]
 
 

@@ -56,7 +56,8 @@ class RatePosterior:
     def probability_below(self, rate: np.ndarray | float) -> np.ndarray:
         """Posterior probability of a rate below ``rate``, one number or (eye,): (eye,)."""
         at = np.broadcast_to(rate, len(self.weight))[:, None]
-        return (self.weight * norm.cdf(at, self.mean, self.sd)).sum(1)
+        # Weights sum to 1 but for rounding, which must not make a probability of 1.0000000000000002.
+        return (self.weight * norm.cdf(at, self.mean, self.sd)).sum(1).clip(0.0, 1.0)
 
     def quantile(self, probability: float) -> np.ndarray:
         """Posterior quantile: (eye,), by bisection."""

@@ -3,7 +3,7 @@
 mtd(t) = a + rate t + wander(t) + noise, a free for each eye, noise one value per visit, and a wander that persists:
 an Ornstein-Uhlenbeck path. Without the wander the intervals of long series would be far too narrow, because
 neighbouring visits stray together. Rates are a mixture of normals of fixed SDs, from stable to fast: most eyes of a
-treated clinic hardly change and a few change fast, and a single normal would shrink those few to nothing.
+treated clinic hardly change and a few change fast, and a single normal leaves those few far outside its intervals.
 """
 
 from __future__ import annotations

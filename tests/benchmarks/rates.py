@@ -15,7 +15,8 @@ from vfprog.data.population import load_population
 from vfprog.data.series import padded_series
 from vfprog.data.simulate import simulate_series
 from vfprog.forecast.rate_prior import fit_rate_prior, fit_slopes
-from vfprog.forecast.rates import Z95, mtd_series, posterior_rate
+from vfprog.forecast.rates import mtd_series, posterior_rate
+from vfprog.perimetry.regression import Z95
 
 EYES, LEARNED = 3000, 200
 

@@ -59,8 +59,8 @@ def model_card(
         f"{training['patients']} training patients of {cohorts}. Residual process, predictive quantiles, rate prior "
         f"and threshold: {visits[c.PATIENT].nunique()} training and validation patients of {cohorts}. "
         "Test patients and cohorts with role apply touched nothing of this. They may have touched the constants "
-        "shipped with vfprog: the population rests on UWHVF, the noise of a test on the Halifax retests and Rotterdam, and the "
-        "residual process starts from values fitted to Rotterdam."
+        "shipped with vfprog: the population rests on UWHVF, the noise of a test on the Halifax retests and Rotterdam, "
+        "and the residual process starts from values fitted to Rotterdam."
     )
     return {
         "model": name,

@@ -27,7 +27,15 @@ def test_short_series_give_what_they_can():
 
 def test_columns_are_those_of_the_rates_table():
     rates = classical_rates(*cohort([4]), permutations=99, seed=1)
-    assert list(rates) == ["md_slope", "md_slope_p", "plr_points", "poplr_p"]
+    assert list(rates) == [
+        "md_slope",
+        "md_slope_p",
+        "plr_points",
+        "plr_net",
+        "plr_confirmed",
+        "plr_progressing",
+        "poplr_p",
+    ]
 
 
 def test_the_slope_is_of_the_plain_mean():
@@ -71,24 +79,21 @@ def test_an_eye_does_not_depend_on_the_others():
     pd.testing.assert_frame_equal(together[:1], alone)
 
 
+def test_a_cohort_taken_in_parts_is_the_same_cohort(monkeypatch):
+    series = cohort([9, 3, 12, 1, 9])
+    whole = classical_rates(*series, permutations=99, seed=1)
+    monkeypatch.setattr("vfprog.perimetry.classical.EYES_AT_ONCE", 2)
+    pd.testing.assert_frame_equal(classical_rates(*series, permutations=99, seed=1), whole)
+
+
+def test_no_eyes_is_no_rows():
+    td, mask, years = cohort([4])
+    rates = classical_rates(td[:0], mask[:0], years[:0], permutations=99, seed=1)
+    assert (len(rates), rates["md_slope"].dtype) == (0, float)
+
+
 def test_the_seed_decides_the_permutations():
     series = cohort([9])
     p = [classical_rates(*series, permutations=99, seed=seed)["poplr_p"].item() for seed in (1, 1, 2, 3, 4)]
     assert p[0] == p[1]
     assert len(set(p)) > 1
-
-
-def test_eyes_do_not_share_their_permutations():
-    td, mask, years = cohort([9])
-    same_but_for_units = (
-        td * np.arange(1, 9)[:, np.newaxis, np.newaxis]
-    )  # so that p differs by sampling alone
-    eyes = len(same_but_for_units)
-    rates = classical_rates(
-        same_but_for_units,
-        np.repeat(mask, eyes, axis=0),
-        np.repeat(years, eyes, axis=0),
-        permutations=99,
-        seed=1,
-    )
-    assert len(set(rates["poplr_p"])) > 1

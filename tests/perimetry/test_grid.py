@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vfprog.perimetry.grid import load_grid
+from vfprog.perimetry.grid import SECTORS, load_grid
 
 GRID = load_grid("24-2")
 
@@ -19,6 +19,25 @@ def test_the_grid_has_52_locations_in_reading_order():
 
 def test_the_blind_spot_is_temporal():
     np.testing.assert_array_equal(GRID.full_xy[GRID.blind_spot], [[15, 3], [15, -3]])
+
+
+def test_sectors_part_the_field_as_garway_heath_does():
+    """Counts of the published map; fibres of the superior field enter the disc below, and the other way round."""
+    counts = {sector: int((GRID.sectors == sector).sum()) for sector in SECTORS}
+    assert counts == {"TS": 10, "T": 6, "TI": 13, "NI": 8, "N": 4, "NS": 11}
+    assert (GRID.xy[np.isin(GRID.sectors, ["TI", "NI"]), 1] > 0).all()
+    assert (GRID.xy[np.isin(GRID.sectors, ["TS", "NS"]), 1] < 0).all()
+    assert np.abs(GRID.xy[GRID.sectors == "T", 1]).max() == 3
+    assert (GRID.xy[GRID.sectors == "N", 0] == 21).all()
+
+
+def test_regions_are_the_field_its_halves_and_its_sectors():
+    assert list(GRID.regions) == ["field", "superior", "inferior", *SECTORS]
+    assert GRID.regions["field"].all()
+    halves = GRID.regions["superior"].astype(int) + GRID.regions["inferior"]
+    sectors = sum(GRID.regions[sector].astype(int) for sector in SECTORS)
+    np.testing.assert_array_equal(halves, 1)
+    np.testing.assert_array_equal(sectors, 1)
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([52, 54]))

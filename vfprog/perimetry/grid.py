@@ -14,6 +14,11 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 
+# Sectors of the optic disc by the angle at which fibres enter, from temporal (0 degrees) over superior: T 311 to 40, TS
+# 41 to 80, NS 81 to 120, N 121 to 230, NI 231 to 270, TI 271 to 310 (Garway-Heath et al., Ophthalmology 2000;107:1809).
+# T holds the centre of the field, TS and NS its inferior half, TI and NI its superior half, N its temporal edge.
+SECTORS = ("TS", "T", "TI", "NI", "N", "NS")
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -27,16 +32,31 @@ class Grid:
         Positions in degrees, right-eye format, blind spot included.
     blind_spot : array (full locations,) of bool
         True at the blind-spot locations.
+    full_sectors : array (full locations,) of str
+        Sector of the optic disc that a location's nerve fibres enter; empty at the blind spot.
     """
 
     name: str
     full_xy: np.ndarray
     blind_spot: np.ndarray
+    full_sectors: np.ndarray
 
     @property
     def xy(self) -> np.ndarray:
         """Positions of the analysed locations, degrees: array (location, 2)."""
         return self.full_xy[~self.blind_spot]
+
+    @property
+    def sectors(self) -> np.ndarray:
+        """One of ``SECTORS`` for each analysed location: array (location,) of str."""
+        return self.full_sectors[~self.blind_spot]
+
+    @property
+    def regions(self) -> dict[str, np.ndarray]:
+        """Locations of each region, whole field first: arrays (location,) of bool."""
+        superior = self.xy[:, 1] > 0
+        halves = {"field": np.ones(self.n, dtype=bool), "superior": superior, "inferior": ~superior}
+        return halves | {sector: self.sectors == sector for sector in SECTORS}
 
     @property
     def n(self) -> int:
@@ -94,5 +114,11 @@ def _row_reversal(xy: np.ndarray) -> np.ndarray:
 @cache
 def load_grid(name: str) -> Grid:
     """The grid of that name, from the tables shipped in ``resources/grids``."""
-    table = pd.read_csv(str(files("vfprog") / "resources" / "grids" / f"{name}.csv"))
-    return Grid(name, table[["x", "y"]].to_numpy(float), table["blindspot"].to_numpy(bool))
+    path = files("vfprog") / "resources" / "grids" / f"{name}.csv"
+    table = pd.read_csv(str(path), keep_default_na=False)
+    return Grid(
+        name,
+        table[["x", "y"]].to_numpy(float),
+        table["blindspot"].to_numpy(bool),
+        table["sector"].to_numpy(str),
+    )

@@ -1,0 +1,115 @@
+"""Detection scores from slopes: signs, masks, units, and blindness to level."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from vfprog.perimetry.noise import noise_sd
+from vfprog.perimetry.regression import linear_regression
+from vfprog.perimetry.weighted_slope import (
+    function_score,
+    mean_slope,
+    slopes,
+    structure_score,
+    weighted_slope,
+)
+
+FIELD_SCORES = [weighted_slope, function_score]
+
+
+def eyes(n: int, visits: int, slope: float = 0.0, level: float = -5.0, seed: int = 0):
+    """Fields with independent noise of the table's SD: td, mask, years."""
+    rng = np.random.default_rng(seed)
+    levels = rng.normal(level, 4, (n, 1, 52))
+    years = np.tile(np.arange(visits) / 2, (n, 1))
+    td = levels + slope * (years - years.mean(1, keepdims=True))[..., None]
+    td = td + noise_sd(levels) * rng.standard_normal((n, visits, 52))
+    return td, np.ones(td.shape, bool), years
+
+
+def scans(n: int, visits: int, slope: float = 0.0, seed: int = 0):
+    """Six sectors with noise of 5 micrometres: thickness, mask, years."""
+    rng = np.random.default_rng(seed)
+    years = np.tile(np.arange(visits) / 2, (n, 1))
+    thickness = 90 + slope * years[..., None] + 5 * rng.standard_normal((n, visits, 6))
+    return thickness, np.ones(thickness.shape, bool), years
+
+
+def test_slopes_are_those_of_the_regression():
+    td, mask, years = eyes(5, 7, -0.5)
+    mask[0, 3, :5] = mask[1, :6, 2] = False
+    found, expected = slopes(td * mask, mask, years), linear_regression(td, years, mask)
+    np.testing.assert_allclose(found.slope, np.nan_to_num(expected.slope), atol=1e-10)
+    degrees = np.maximum(mask.sum(1) - 2, 1)
+    defined = np.isfinite(expected.se)
+    se = np.sqrt(found.rest / degrees / np.where(found.sxx > 0, found.sxx, 1))
+    np.testing.assert_allclose(se[defined], expected.se[defined], rtol=1e-6)
+
+
+@pytest.mark.parametrize("score", FIELD_SCORES)
+def test_worsening_is_positive_and_reversal_turns_the_sign(score):
+    td, mask, years = eyes(60, 8, slope=-0.6)
+    assert score(td, mask, years).mean() > 2
+    np.testing.assert_allclose(score(td[:, ::-1], mask, years), -score(td, mask, years), atol=1e-9)
+
+
+@pytest.mark.parametrize("score", FIELD_SCORES)
+def test_padding_and_an_untested_location_change_nothing(score):
+    td, mask, years = eyes(10, 6, slope=-0.3)
+    expected = score(td[:, :, 1:], mask[:, :, 1:], years)
+    mask[:, :, 0] = False
+    td = np.concatenate([td * mask, np.zeros((10, 4, 52))], axis=1)
+    mask = np.concatenate([mask, np.zeros((10, 4, 52), bool)], axis=1)
+    years = np.hstack([years, np.tile(years[:, -1:], 4)])
+    np.testing.assert_allclose(score(td, mask, years), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("score", FIELD_SCORES)
+def test_too_few_visits_or_one_time_give_no_score(score):
+    td, mask, years = eyes(3, 4)
+    assert np.isnan(score(td[:, :2], mask[:, :2], years[:, :2])).all()
+    assert np.isnan(score(td, mask, np.zeros_like(years))).all()
+    assert np.isnan(score(0 * td, mask & False, years)).all()
+
+
+def test_a_stable_eye_s_weighted_slope_is_in_units_of_its_standard_error():
+    z = weighted_slope(*eyes(3000, 8, level=-8.0, seed=3))
+    assert z.mean() == pytest.approx(0.0, abs=0.06)
+    assert z.std() == pytest.approx(1.0, abs=0.1)
+
+
+def test_visits_that_stray_together_are_held_against_the_score():
+    td, mask, years = eyes(500, 8, seed=4)
+    straying = td + 1.5 * np.random.default_rng(1).standard_normal((500, 8, 1))
+    plain = weighted_slope(straying, mask, years).std() / weighted_slope(td, mask, years).std()
+    own = function_score(straying, mask, years).std() / function_score(td, mask, years).std()
+    assert plain > 2
+    assert own < 0.75 * plain
+
+
+@pytest.mark.parametrize("score", FIELD_SCORES)
+def test_level_alone_tells_nothing(score):
+    """Two stable groups 6 dB apart: a score that saw the level would tell them apart."""
+    mild, severe = (score(*eyes(1500, 6, level=level, seed=5 + i)) for i, level in enumerate((-2.0, -8.0)))
+    truth = np.repeat([0, 1], 1500)
+    assert roc_auc_score(truth, np.concatenate([mild, severe])) == pytest.approx(0.5, abs=0.03)
+
+
+def test_structure_worsens_as_it_thins():
+    z = structure_score(*scans(400, 8, slope=-2.0))
+    still = structure_score(*scans(3000, 8, seed=1))
+    assert z.mean() > 3
+    assert still.std() == pytest.approx(1.0, abs=0.08)
+    np.testing.assert_allclose(mean_slope(*scans(400, 8, slope=-2.0)).mean(), -2.0, atol=0.1)
+
+
+def test_a_missing_sector_or_scan_does_not_look_like_thinning():
+    thickness, mask, years = scans(200, 6)
+    thickness[:, :, 0] += 60  # a thick sector,
+    mask[:, 5, 0] = False  # not measured at the last visit
+    mask[:, 2] = False  # and a visit without a scan
+    assert abs(structure_score(thickness * mask, mask, years).mean()) < 0.3
+    mask[:, 1:5] = False
+    assert np.isnan(structure_score(thickness * mask, mask, years)).all()  # two scans are left

@@ -1,0 +1,223 @@
+"""Detection scores made of slopes alone, never of the level: positive where an eye worsens.
+
+Each turns its sign when the series is reversed in time, so in an eye that does not change it is as often above 0 as
+below, at any level. All are in units of their standard error under independent noise.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.polynomial.hermite_e import hermegauss
+from scipy.special import erfcx
+
+from vfprog.perimetry.noise import noise_sd
+from vfprog.perimetry.visit_shift import mean_level, without_shift
+
+# How fast a location of this level worsens in progressing eyes, relative to others: UWHVF's worst-progressing 30 %.
+LOSS_LEVEL = np.array([-32.0, -26, -20, -12.5, -7.5, -3.5, -1, 1, 3])  # dB
+LOSS = np.array([2.7, 4, 4.3, 2.7, 1.4, 0.73, 0.27, 0.13, 0.07])
+LEAST_LOSS = 0.05
+BAND = -4.0  # dB; the locations above and those below have each their own scale of noise
+PSEUDO_DEGREES = 10.0  # of freedom that the expected noise weighs against an eye's own scatter
+MIN_VISITS = 3  # below, a line leaves no scatter
+
+# The pattern contrast: a share SLAB of the locations worsens by |N(0, (SLAB_RATE loss)^2)| dB/year, the others stand.
+SLAB = 0.3
+SLAB_RATE = 0.7
+NEIGHBOURS = 1.3  # by which correlated neighbours raise the standard errors it reckons with
+FURTHEST = 30.0  # standard deviations; erfcx overflows a little further out
+
+# What the weighted means of visits stray about a line, relative to independent tests, and how many degrees of freedom
+# this weighs against an eye's own scatter.
+VISIT_SCATTER = 2.0
+VISIT_DEGREES = 5.0
+
+SECTOR_SD = 5.0  # micrometres, of one measurement of a nerve fibre layer sector
+STRUCTURE_DEGREES = 4.0  # of freedom that it weighs against the eye's own scatter
+
+
+class Slopes(NamedTuple):
+    """Least-squares slopes with their sums of squared times and of squared residuals: (eye, series).
+
+    A series without two different times has slope and sums 0.
+    """
+
+    slope: np.ndarray
+    sxx: np.ndarray
+    rest: np.ndarray
+
+
+def slopes(values: np.ndarray, mask: np.ndarray, years: np.ndarray) -> Slopes:
+    """Regress each series on time: ``values`` (eye, visit, series), 0 where not ``mask``; ``years`` (eye, visit)."""
+    n = np.maximum(mask.sum(1), 1)
+    t = mask * (years[:, :, None] - np.einsum("evl,ev->el", mask, years)[:, None] / n[:, None])
+    y = values - mask * (values.sum(1) / n)[:, None]
+    sxx = np.einsum("evl,evl->el", t, t)
+    timed = sxx > 1e-9
+    sxy = np.einsum("evl,evl->el", t, y)
+    slope = np.where(timed, sxy / np.where(timed, sxx, 1.0), 0.0)
+    rest = np.maximum(np.einsum("evl,evl->el", y, y) - slope * sxy, 0.0)
+    return Slopes(slope, np.where(timed, sxx, 0.0), rest)
+
+
+def weighted_slope(td: np.ndarray, mask: np.ndarray, years: np.ndarray) -> np.ndarray:
+    """Weighted slope of the field over its standard error, after the visit-shift correction: (eye,).
+
+    z = -sum w b / sqrt(sum w^2 s^2) over locations with slopes b and standard errors s, w = loss(level) / s^2: the
+    score test against slopes in proportion to what progressing eyes lose at each level. NaN for eyes with fewer than
+    three visits at different times.
+
+    Parameters
+    ----------
+    td : array (eye, visit, location)
+        Total deviation, dB, 0 where not tested.
+    mask : array of bool, same shape
+        True = tested.
+    years : array (eye, visit)
+        Time of each visit, any origin.
+    """
+    return _weighted(_changes(td, mask, years))
+
+
+def function_score(td: np.ndarray, mask: np.ndarray, years: np.ndarray) -> np.ndarray:
+    """The detection score of the fields: (eye,); parameters as :func:`weighted_slope`.
+
+    The mean of the weighted slope, best where the whole field worsens as its level says, and of the pattern contrast,
+    best where some locations do and the others stand. Both are divided by how far the weighted means of the eye's
+    visits stray from a line, relative to independent tests, which noise shared by a visit's locations raises.
+    """
+    changes = _changes(td, mask, years)
+    z = (_weighted(changes) + _contrast(changes)) / 2
+    own, degrees = _visit_scatter(changes, mask, years)
+    return z / np.sqrt((VISIT_DEGREES * VISIT_SCATTER + own) / (VISIT_DEGREES + degrees))
+
+
+def structure_score(thickness: np.ndarray, mask: np.ndarray, years: np.ndarray) -> np.ndarray:
+    """Weighted slope of the nerve fibre layer's sectors over its standard error: (eye,).
+
+    Sectors weigh alike, their noise being much the same. The standard error is that of the mean over a visit's
+    sectors, which a scan that is shifted as a whole moves together. NaN for eyes with fewer than three scans.
+
+    Parameters
+    ----------
+    thickness : array (eye, visit, sector)
+        Micrometres, 0 where not measured.
+    mask : array of bool, same shape
+        True = measured.
+    years : array (eye, visit)
+        Time of each visit, any origin.
+    """
+    sectors = mask.sum(2)
+    slope, sxx, rest = (part[:, 0] for part in _mean_slopes(thickness, mask, years))
+    degrees = np.maximum((sectors > 0).sum(1) - 2, 0)
+    expected = SECTOR_SD**2 / np.maximum(sectors.max(1, initial=0), 1)
+    variance = (STRUCTURE_DEGREES * expected + rest) / (STRUCTURE_DEGREES + degrees)
+    has = (sxx > 0) & (degrees > 0)
+    return np.where(has, -slope * np.sqrt(sxx / variance), np.nan)
+
+
+def mean_slope(thickness: np.ndarray, mask: np.ndarray, years: np.ndarray) -> np.ndarray:
+    """Slope of the mean over sectors, micrometres/year: (eye,), NaN without two visits at different times.
+
+    Parameters as :func:`structure_score`.
+    """
+    slope, sxx, _ = (part[:, 0] for part in _mean_slopes(thickness, mask, years))
+    return np.where(sxx > 0, slope, np.nan)
+
+
+def _mean_slopes(thickness: np.ndarray, mask: np.ndarray, years: np.ndarray) -> Slopes:
+    """Slopes of the mean over sectors: (eye, 1)."""
+    # Deviations from each sector's own mean, so that a sector missing from one scan does not move that scan's mean.
+    away = thickness - mask * mean_level(thickness, mask)[:, None]
+    sectors = mask.sum(2)
+    mean = away.sum(2) / np.maximum(sectors, 1)
+    return slopes(mean[:, :, None], (sectors > 0)[:, :, None], years)
+
+
+class _Changes(NamedTuple):
+    """Of each location of each eye: (eye, location), but ``away`` (eye, visit, location)."""
+
+    z: np.ndarray  # loss of sight a year, in standard errors
+    precision: np.ndarray  # of the slope, years^2/dB^2; 0 where there is none
+    variance: np.ndarray  # of a test, dB^2
+    loss: np.ndarray  # expected of the level, relative
+    away: np.ndarray  # fields without visit shifts, less the eye's level, dB
+
+
+def _changes(td: np.ndarray, mask: np.ndarray, years: np.ndarray) -> _Changes:
+    level = mean_level(td, mask)
+    fields = without_shift(td, mask, years)
+    slope, sxx, rest = slopes(fields, mask, years)
+    degrees = np.where(sxx > 0, np.maximum(mask.sum(1) - 2, 0), 0)
+    expected = noise_sd(level) ** 2
+    variance = expected * _own_scale(rest / expected, degrees, level)
+    precision = np.where(degrees > 0, sxx, 0.0) / variance
+    loss = np.maximum(np.interp(level, LOSS_LEVEL, LOSS), LEAST_LOSS)
+    return _Changes(-slope * np.sqrt(precision), precision, variance, loss, fields - mask * level[:, None])
+
+
+def _visit_scatter(changes: _Changes, mask: np.ndarray, years: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Squared residuals of the visits' weighted means about a line, and their degrees of freedom: two arrays (eye,).
+
+    In units of the variance that independent tests would give them.
+    """
+    weight = np.where(changes.precision > 0, changes.loss / changes.variance, 0.0)
+    mean = np.einsum("evl,el->ev", changes.away, weight)
+    tested = np.any(mask, axis=2)
+    rest = slopes(mean[:, :, None], tested[:, :, None], years).rest[:, 0]
+    independent = (weight**2 * changes.variance).sum(1)
+    return rest / np.where(independent > 0, independent, 1.0), np.maximum(tested.sum(1) - 2, 0)
+
+
+def _own_scale(relative: np.ndarray, degrees: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """Variance of an eye's tests against the noise table's, in two bands of level: (eye, location).
+
+    ``relative`` squared residuals over the table's variance, and their ``degrees`` of freedom: (eye, location).
+    """
+    low = level < BAND
+    scales = []
+    for inside in (low & (degrees > 0), ~low & (degrees > 0)):
+        own, total = (relative * inside).sum(1), (degrees * inside).sum(1)
+        scales.append(((PSEUDO_DEGREES + own) / (PSEUDO_DEGREES + total))[:, None])
+    return np.where(low, *scales)
+
+
+def _weighted(changes: _Changes) -> np.ndarray:
+    effect = changes.loss * np.sqrt(changes.precision)  # what z is expected to be, but for one factor
+    return _over_root((effect * changes.z).sum(1), (effect**2).sum(1))
+
+
+def _contrast(changes: _Changes) -> np.ndarray:
+    """Log Bayes factor of worsening in some locations, less that of the reversed series, over its SD: (eye,)."""
+    ratio = SLAB_RATE * changes.loss * np.sqrt(changes.precision) / NEIGHBOURS
+    total = _log_bayes_contrast(changes.z / NEIGHBOURS, ratio).sum(1)
+    return _over_root(total, _contrast_variance(ratio).sum(1))
+
+
+def _log_bayes_contrast(z: np.ndarray, ratio: np.ndarray) -> np.ndarray:
+    """log B(z) - log B(-z): B the Bayes factor of a share SLAB of |N(0, ratio^2)| against 0, z ~ N(., 1).
+
+    With u = z ratio / V, V^2 = 1 + ratio^2, that of the slab is 2 exp(u^2 / 2) Phi(u) / V = erfcx(-u / sqrt 2) / V.
+    """
+    v = np.sqrt(1 + ratio**2)
+    u = np.clip(z * ratio / v, -FURTHEST, FURTHEST) / np.sqrt(2)
+    share = SLAB / v
+    return np.log1p(share * erfcx(-u) - SLAB) - np.log1p(share * erfcx(u) - SLAB)
+
+
+_NODES, _WEIGHTS = hermegauss(31)
+_RATIO = np.geomspace(1e-3, 1e3, 200)
+_VARIANCE = (
+    _log_bayes_contrast(_NODES / NEIGHBOURS, _RATIO[:, None]) ** 2 @ _WEIGHTS / _WEIGHTS.sum()
+)  # of the contrast in a location that does not change, at each ratio
+
+
+def _contrast_variance(ratio: np.ndarray) -> np.ndarray:
+    return np.where(ratio > 0, np.interp(ratio, _RATIO, _VARIANCE), 0.0)
+
+
+def _over_root(total: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """total / sqrt(variance), NaN where the variance is 0: (eye,)."""
+    return np.where(variance > 0, total / np.sqrt(np.where(variance > 0, variance, 1.0)), np.nan)

@@ -7,6 +7,9 @@ dB/year for rates, degrees of visual angle for positions.
 from __future__ import annotations
 
 PATIENT = "patient_id"  # text as given by the source
+PERSON = (
+    "person"  # of a simulated cohort: whose eye it is in truth, though each replicate is a patient of its own
+)
 EYE = "eye"  # laterality, OD or OS
 VISIT = "visit"  # 1.. by time within an eye
 YEARS = "years"  # since the eye's first field
@@ -27,6 +30,7 @@ SOURCE = "source"  # file a row was read from (its name, not its folder)
 ROW = "row"  # row number in that file, counted as a spreadsheet shows it
 
 PART = "part"  # of the patient-level split: train, validation or test
+FOLD = "fold"  # of cross-validation, 1..: a patient's scores come from the model that left this fold out
 TIME_YEARS = "time_years"  # of a field as read, where its source gives no date: years from any origin
 
 YEARS_AHEAD = "years_ahead"  # after the eye's last included visit

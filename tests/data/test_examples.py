@@ -29,7 +29,7 @@ COUNTS = {  # fields, eyes, patients
 def test_examples_parse_and_are_named_after_their_run(path: Path) -> None:
     config = read_config(path)
     assert config.run == path.stem
-    assert all(cohort.attribution for name, cohort in config.cohorts.items() if name != "demo")
+    assert all(cohort.attribution for cohort in config.cohorts.values() if cohort.simulate is None)
 
 
 def beside_the_repository(cohort: CohortConfig) -> CohortConfig:
@@ -69,9 +69,12 @@ def test_ages_of_lei_run_with_time() -> None:
 
 @pytest.mark.shared_data
 @pytest.mark.usefixtures("shared")
-def test_rotterdam_both_tests_half_of_its_patients() -> None:
+def test_rotterdam_both_scores_every_patient_in_one_of_five_folds() -> None:
     config = read_config(EXAMPLES / "rotterdam_both.yaml")
     cohort = beside_the_repository(config.cohorts["rotterdam"])
     visits, _, _ = preprocess(read_cohort(cohort, [Path(path) for path in cohort.paths]), cohort)
     split = split_patients(visits, config.split, config.seed)
-    assert split[c.PART].value_counts().to_dict() == {"test": 28, "train": 19, "validation": 8}
+    assert split[c.PATIENT].is_unique
+    assert set(split[c.PATIENT]) == set(visits[c.PATIENT])
+    assert split["fold"].value_counts().between(10, 12).all()
+    assert set(split["fold"]) == {1, 2, 3, 4, 5}

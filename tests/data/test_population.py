@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.resources import files
-from itertools import product
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from vfprog.data.population import (
+from vfprog.config import Conditions
+from vfprog.data.deconvolution import (
     CLUSTERS,
+    MIN_EYES,
     RANK,
+    build_population,
+    compress,
+    deconvolve,
+    residual_shape,
+)
+from vfprog.data.eye_summaries import EyeSummaries, summarise_series
+from vfprog.data.population import (
     RESIDUAL_PROBABILITIES,
     SLOPE_SCALES,
     Gaussians,
     Population,
-    compress,
-    deconvolve,
     load_population,
-    read_uwhvf_summaries,
-    residual_shape,
 )
+from vfprog.data.simulate import Simulated, simulate_series
 from vfprog.errors import UserError
-from vfprog.perimetry.grid import load_grid
+from vfprog.io import write_json
 
 
 def correlated(scale: float) -> np.ndarray:
@@ -118,15 +123,13 @@ def test_card_holds_the_table() -> None:
     jittered = Gaussians(
         *(getattr(shipped.level, n) + rng.uniform(0, 1e-4) for n in ("weight", "mean", "factor", "diagonal"))
     )
-    population = Population(
-        jittered, shipped.severity_edges, shipped.slope, shipped.slope_weight, *(
-            shipped.residual_level, shipped.residual_quantile)
-    )  # fmt: skip
+    population = replace(shipped, level=jittered)
     again = Population.from_card(population.to_card())
     assert_gaussians_equal(again.level, jittered, atol=6e-4)
     assert_gaussians_equal(again.slope, shipped.slope, atol=6e-6)
     for name in ("severity_edges", "slope_weight", "residual_level", "residual_quantile"):
         np.testing.assert_allclose(getattr(again, name), getattr(shipped, name), atol=6e-4)
+    assert (again.offset_sd, again.sources) == (shipped.offset_sd, shipped.sources)
     # Rounded once, it does not move again.
     assert Population.from_card(again.to_card()).to_card() == again.to_card()
 
@@ -161,36 +164,55 @@ def test_shape_of_retest_noise_is_found() -> None:
     assert np.abs(quantiles[:, 5:-5] - expected[5:-5]).max() < 0.1
 
 
-def write_summaries(folder: Path, eyes: pd.DataFrame, intercept: np.ndarray, slope: np.ndarray) -> None:
-    key = eyes["PatID"].astype(str) + "_" + eyes["Eye"]
-    for name, values in (("Intercept", intercept), ("Slope", slope)):
-        table = pd.DataFrame(values, columns=[f"l{i}" for i in range(1, 55)])
-        table.insert(0, "PatID_Eye", key)
-        table.iloc[::-1].to_csv(folder / f"Location_{name}_TD.csv", index=False)
-    eyes.to_csv(folder / "Series_Summary.csv", index=False)
+# From a cohort of any source
 
 
-def test_summaries_give_levels_slopes_and_their_errors(tmp_path: Path) -> None:
-    keys = [*product((1, 2), ("Left", "Right")), (3, "Right")]
-    eyes = pd.DataFrame(keys, columns=["PatID", "Eye"])
-    eyes["Baseline_MTD"] = [-2.0, 4.5, -2, -2, -2]  # the second is too good to be true
-    eyes["Follow_up_length"] = [4.0, 4, 1, 4, 6]  # the third too short
-    eyes["N_fields"] = [5, 5, 5, 5, 7]
-    intercept, slope = np.full((5, 54), -4.0), np.full((5, 54), -0.5)
-    slope[3, 10] = 9.0  # the fourth has an absurd slope
-    slope[4] = 1.0
-    write_summaries(tmp_path, eyes, intercept, slope)
-    found = read_uwhvf_summaries(tmp_path)
-    assert all(values.shape == (2, load_grid("24-2").n) for values in found.values())
-    by_slope = np.argsort(found["slope"][:, 0])
-    np.testing.assert_allclose(found["slope"][by_slope][:, 0], [-0.5, 1.0])
-    np.testing.assert_allclose(found["level"][by_slope][:, 0], [-4 - 0.5 * 2, -4 + 1.0 * 3])
-    sd = np.array([(2.44 + 3.4) / 2, 1.77 + (1.54 - 1.77) / 2])  # the table at -5 and at -1 dB
-    np.testing.assert_allclose(found["level_variance"][by_slope][:, 0], sd**2 / [5, 7])
-    sxx = [np.square(np.linspace(0, t, n) - t / 2).sum() for t, n in ((4, 5), (6, 7))]
-    np.testing.assert_allclose(found["slope_variance"][by_slope][:, 0], sd**2 / sxx)
+def simulated_lines(eyes: int, visits: int) -> tuple[Simulated, EyeSummaries]:
+    """A cohort with nothing but the noise of a test about its lines, and the lines through its fields."""
+    quiet = Conditions(rate_scale=(0.5, 0.5), wander=False, visit_sd=0, learning=False)
+    series = simulate_series(
+        load_population(), np.full(eyes, visits), 0.5, np.random.default_rng(0), conditions=quiet
+    )
+    return series, summarise_series(series.td, series.years, series.mask, "a simulated cohort")
 
 
-def test_missing_summaries_are_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"has no Location_Intercept_TD\.csv"):
-        read_uwhvf_summaries(tmp_path)
+def part(lines: EyeSummaries, locations: slice) -> EyeSummaries:
+    names = ("level", "level_variance", "slope", "slope_variance")
+    return replace(lines, **{name: getattr(lines, name)[:, locations] for name in names})
+
+
+def test_population_of_a_cohort_has_its_levels_and_slopes() -> None:
+    series, lines = simulated_lines(eyes=900, visits=8)
+    part_of_grid = slice(20, 26)
+    retests = series.level[:, None] + np.random.default_rng(1).normal(size=series.td.shape)
+    built = build_population(part(lines, part_of_grid), retests, "made up", iterations=25)
+    assert built.offset_sd == 0 and built.sources == "a simulated cohort; retests of made up"
+    rng = np.random.default_rng(2)
+    level = built.level.draw(
+        rng.choice(CLUSTERS, 20_000, p=built.level.weight / built.level.weight.sum()), rng
+    )
+    true_level, true_slope = series.level[:, part_of_grid], series.slope[:, part_of_grid]
+    assert level.mean() == pytest.approx(true_level.mean(), abs=0.5)
+    assert level.std() == pytest.approx(true_level.std(), rel=0.1)
+    quarter = np.repeat(np.arange(4), 5000)
+    weight = built.slope_weight[quarter].cumsum(1)
+    scale = SLOPE_SCALES[(rng.random((20_000, 1)) > weight / weight[:, -1:]).sum(1)]
+    slope = built.slope.draw(quarter, rng) * scale[:, None]
+    assert slope.std() == pytest.approx(true_slope.std(), rel=0.15)
+    # The plain lines scatter far more: by noise.
+    assert lines.slope[:, part_of_grid].std() > 1.8 * true_slope.std()
+
+
+def test_few_eyes_make_no_population() -> None:
+    _, lines = simulated_lines(eyes=30, visits=5)
+    with pytest.raises(UserError, match=f"a simulated cohort: [0-9]+ eyes .* at least {MIN_EYES}"):
+        build_population(lines, np.zeros((1, 2, 52)), "made up")
+
+
+def test_a_table_of_ones_own_is_read_and_a_wrong_one_named(tmp_path: Path) -> None:
+    write_json(load_population().to_card(), tmp_path / "mine.json")
+    assert_gaussians_equal(load_population(tmp_path / "mine.json").level, load_population().level, atol=1e-9)
+    write_json({"level": 1}, tmp_path / "wrong.json")
+    for name in ("wrong", "absent"):
+        with pytest.raises(UserError, match=rf"{name}\.json: not a population table"):
+            load_population(tmp_path / f"{name}.json")

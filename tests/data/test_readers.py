@@ -215,6 +215,14 @@ def test_missing_codes_hold_where_they_are_set(tmp_path: Path) -> None:
     assert fields[["td_2", "td_3", "td_4"]].isna().all(axis=None)
 
 
+def test_the_second_view_is_carried_without_being_named_twice(tmp_path: Path) -> None:
+    cohort = table_cohort({"carry": ["iop"]}, structure=["oct.T", "iop"])
+    fields = read_rows(tmp_path, [record(iop="12", **{"oct.T": "71"})], cohort).fields
+    assert fields.loc[0, ["iop", "oct.T"]].tolist() == [12, 71]
+    with pytest.raises(UserError, match=r"no column 'oct\.N'"):
+        read_rows(tmp_path, [record()], table_cohort(structure=["oct.N"]))
+
+
 def test_codes_for_a_column_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no column 'ipo'"):
         read_rows(tmp_path, [record(iop="1")], table_cohort(missing_in={"ipo": [-1]}))

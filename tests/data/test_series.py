@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import torch
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vfprog import columns as c
-from vfprog.data.series import Series, eyes_of, padded_series, series_from_visits
+from vfprog.data.series import Series, at_floor, eyes_of, padded_series, series_from_visits
 from vfprog.perimetry.grid import load_grid
 
 seeds = st.integers(0, 2**32 - 1)
@@ -26,12 +28,15 @@ def laid_out(seed: int, eyes: int = 5, most: int = 6) -> tuple[np.ndarray, np.nd
 
 
 def series_of(seed: int) -> Series:
-    return padded_series(*laid_out(seed), torch.float64)
+    """Half of these know what is at the floor."""
+    series = padded_series(*laid_out(seed), torch.float64)
+    return replace(series, at_floor=series.mask & (series.td < -5)) if seed % 2 else series
 
 
 def assert_same(a: Series, b: Series) -> None:
     for name in Series.__dataclass_fields__:
-        assert torch.equal(getattr(a, name), getattr(b, name)), name
+        one, other = getattr(a, name), getattr(b, name)
+        assert one is other is None or torch.equal(one, other), name
 
 
 @given(seed=seeds)
@@ -58,6 +63,8 @@ def test_first_visits_are_those_of_a_table_cut_there(seed: int, n: int) -> None:
     td, years, n_visits = laid_out(seed)
     position = np.concatenate([np.arange(visits) for visits in n_visits])
     cut = padded_series(td[position < n], years[position < n], np.minimum(n_visits, n), torch.float64)
+    if seed % 2:
+        cut = replace(cut, at_floor=cut.mask & (cut.td < -5))
     assert_same(series_of(seed).first(n), cut)
     assert_same(series_of(seed).first(n).first(n + 3), cut)
 
@@ -99,6 +106,26 @@ def test_eyes_of_a_table_keep_its_order() -> None:
     assert series.n_visits.tolist() == [2, 1, 3] and series.td.dtype == torch.float32
     assert series.td[2, 1, :9].tolist() == [208, 209, 210, 211, 212, 213, 214, 0, 216]
     assert not series.mask[2, 1, 7] and series.mask[2, 1].sum() == 51
+
+
+def test_the_floor_is_known_where_sensitivities_are() -> None:
+    grid = load_grid("24-2")
+    visits = pd.DataFrame([("a", c.LEFT), ("b", c.LEFT), ("b", c.LEFT)], columns=c.EYE_KEY)
+    sens = np.full((3, 52), 25.0)
+    sens[0, 0], sens[1, 1], sens[2, :4] = -2, 0, [1, -1, np.nan, 0.5]
+    visits = visits.join(pd.DataFrame(sens, columns=c.sens(52))).assign(**{c.YEARS: [0, 0, 1]})
+    found = at_floor(visits, grid)
+    assert found is not None and found.shape == (2, 2, 52)
+    assert np.argwhere(found).tolist() == [[0, 0, 0], [1, 0, 1], [1, 1, 1]]
+    assert at_floor(visits.drop(columns=c.sens(52)), grid) is None
+    # A series knows it of the tests whose total deviation it has.
+    td = np.full((3, 52), -30.0)
+    td[1, 1] = np.nan
+    visits = visits.join(pd.DataFrame(td, columns=c.td(52)))
+    series = series_from_visits(visits, grid)
+    assert series.at_floor is not None
+    assert torch.nonzero(series.at_floor).tolist() == [[0, 0, 0], [1, 1, 1]]
+    assert series_from_visits(visits.drop(columns=c.sens(52)), grid).at_floor is None
 
 
 def test_no_eyes_is_no_series() -> None:

@@ -2,52 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from vfprog import columns as c
-from vfprog.config import CohortConfig, Simulation
+from vfprog.config import Conditions, VisitShift
 from vfprog.data import simulate as module
 from vfprog.data.population import load_population
-from vfprog.data.preprocess import preprocess
-from vfprog.data.readers import read_cohort
-from vfprog.data.simulate import CEILING, FLOOR, LEARNING, TREATED, simulate_cohort, simulate_series
-from vfprog.io import write_table
+from vfprog.data.simulate import LEARNING, Simulated, TrueSeries, retest_series, simulate_series
 from vfprog.perimetry.deviation import load_norms
 from vfprog.perimetry.noise import noise_sd
+from vfprog.perimetry.staircase import DIMMEST, FLOOR
 
 POPULATION = load_population()
+# Nothing between the level of an eye and its measurement but the noise of a test.
+ONLY_NOISE = Conditions(stable=True, wander=False, visit_sd=0, learning=False)
 
 
-def simulated(eyes: int, visits: int, seed: int = 1) -> module.Simulated:
-    return simulate_series(POPULATION, np.full(eyes, visits), 0.5, np.random.default_rng(seed))
-
-
-def cohort_of(**options: object) -> tuple[pd.DataFrame, pd.DataFrame]:
-    return simulate_cohort(POPULATION, Simulation.model_validate(options), seed=1)
-
-
-def only_noise(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave nothing between truth and measurement but the noise of a test."""
-    for name, value in {
-        "TREATED": 0.0,
-        "WANDER_SD": (0.0, 0.0),
-        "VISIT_SD": 0.0,
-        "LEARNING": (0.0, 0.0),
-    }.items():
-        monkeypatch.setattr(module, name, value)
-
-
-def test_seed_and_only_the_seed_decides() -> None:
-    first, again, other = (
-        simulate_cohort(POPULATION, Simulation(eyes=20, visits=(1, 4)), seed) for seed in (1, 1, 2)
-    )
-    for a, b in zip(first, again, strict=True):
-        pd.testing.assert_frame_equal(a, b)
-    assert not first[1]["rate"].equals(other[1]["rate"])
+def simulated(eyes: int, visits: int, conditions: Conditions | None = None, seed: int = 1) -> Simulated:
+    rng = np.random.default_rng(seed)
+    return simulate_series(POPULATION, np.full(eyes, visits), 0.5, rng, conditions=conditions or Conditions())
 
 
 def test_a_perimeter_prints_whole_decibels_between_its_limits() -> None:
@@ -56,8 +33,8 @@ def test_a_perimeter_prints_whole_decibels_between_its_limits() -> None:
     assert series.sens.min() == FLOOR and not ((series.sens > FLOOR) & (series.sens < 0)).any()
     age = series.age[:, None] + series.years
     np.testing.assert_allclose(series.td, series.sens - (norms.intercept + norms.slope * age[..., None]))
-    assert series.sens.max() == CEILING
-    assert 0.001 < (series.sens == FLOOR).mean() < 0.1 and (series.sens == CEILING).mean() < 0.005
+    assert series.sens.max() == DIMMEST
+    assert 0.001 < (series.sens == FLOOR).mean() < 0.1 and (series.sens == DIMMEST).mean() < 0.005
 
 
 def test_visits_follow_each_other_at_the_interval() -> None:
@@ -70,9 +47,8 @@ def test_visits_follow_each_other_at_the_interval() -> None:
     assert gaps.mean() == pytest.approx(0.5, abs=0.01)
 
 
-def test_noise_has_the_spread_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    only_noise(monkeypatch)
-    series = simulated(2000, 4)
+def test_noise_has_the_spread_of_the_table() -> None:
+    series = simulated(2000, 4, ONLY_NOISE)
     level = np.broadcast_to(series.level[:, None], series.td.shape)
     noise = series.td - level
     for low, high in [(-18, -14), (-13, -10), (-9, -7), (-5, -3), (-2.5, -1), (0, 2)]:
@@ -86,9 +62,8 @@ def test_noise_has_the_spread_of_the_table(monkeypatch: pytest.MonkeyPatch) -> N
     assert ((mild - mild.mean()) ** 3).mean() / mild.std() ** 3 < -0.5
 
 
-def test_neighbours_err_together_and_distant_locations_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    only_noise(monkeypatch)
-    series = simulated(1500, 3)
+def test_neighbours_err_together_and_distant_locations_do_not() -> None:
+    series = simulated(1500, 3, ONLY_NOISE)
     z = ((series.td - series.level[:, None]) / noise_sd(series.level)[:, None]).reshape(-1, 52)
     correlation = np.corrcoef(z.T)
     xy = module.load_grid("24-2").xy
@@ -121,66 +96,102 @@ def test_first_visits_lack_what_is_yet_to_be_learnt() -> None:
     assert (mtd[:, 1] - mtd[:, 0]).mean() == pytest.approx(LEARNING[0], abs=0.12)
 
 
-def test_treatment_slows(monkeypatch: pytest.MonkeyPatch) -> None:
-    spread = {}
-    for treated in (TREATED, 1.0):
-        monkeypatch.setattr(module, "TREATED", treated)
-        spread[treated] = simulated(500, 2).slope.std()
-    assert spread[TREATED] == pytest.approx(0.5 * spread[1.0], rel=1e-6)
+def test_treatment_slows() -> None:
+    treated, untreated = (simulated(500, 2, Conditions(rate_scale=scale)) for scale in ((0, 0.5), (0, 1)))
+    np.testing.assert_allclose(treated.slope, 0.5 * untreated.slope)
 
 
-def test_level_is_that_of_mid_follow_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    only_noise(monkeypatch)
-    monkeypatch.setattr(module, "TREATED", 1.0)
-    monkeypatch.setattr(module, "_noise", lambda population, truth, distance, rng: np.zeros_like(truth))
-    series = simulated(300, 5)
+def test_level_is_that_of_mid_follow_up() -> None:
+    series = simulated(
+        300, 5, Conditions(rate_scale=(1, 1), noise=0, wander=False, visit_sd=0, learning=False)
+    )
     middle = (series.years[:, -1] / 2)[:, None]
     expected = series.level[:, None] + series.slope[:, None] * (series.years - middle)[..., None]
+    np.testing.assert_allclose(series.course, expected)
     normal = series.sens - series.td
-    seen = (expected + normal > 0) & (expected + normal < CEILING)
+    seen = (expected + normal > 0) & (expected + normal < DIMMEST)
     assert np.abs(series.td - expected)[seen].max() <= 0.5 + 1e-9
-    assert np.isin(series.sens[~seen], [FLOOR, CEILING]).all()
+    assert np.isin(series.sens[~seen], [FLOOR, DIMMEST]).all()
 
 
-# Cohorts
+def test_the_stable_twin_is_the_same_eyes_without_change() -> None:
+    progressing, stable = (simulated(50, 6, Conditions(stable=twin)) for twin in (False, True))
+    np.testing.assert_array_equal(stable.level, progressing.level)
+    np.testing.assert_array_equal(stable.years, progressing.years)
+    assert not stable.slope.any() and progressing.slope.any()
+    assert (stable.course == stable.level[:, None]).all()
+    # What else befalls the eyes befalls both: visits that fall on mid-follow-up are measured alike.
+    near = np.abs(progressing.course - stable.course) < 0.01
+    assert near.mean() > 0.05 and (progressing.sens == stable.sens)[near].mean() > 0.9
 
 
-def test_visits_lie_within_their_limits() -> None:
-    fields, truth = cohort_of(eyes=200, visits=[2, 5])
-    counts = fields.groupby(c.EYE_KEY).size()
-    assert len(counts) == len(truth) == 200
-    assert set(counts) == {2, 3, 4, 5}
-    assert fields[c.sens(52)].dtypes.eq("int64").all()
-    assert fields[c.FALSE_POSITIVES].between(0, 1).all() and fields[c.AGE].between(30, 100).all()
+@pytest.mark.parametrize(
+    ("quiet", "changes"),
+    [({"wander": False}, 0.5), ({"visit_sd": 0.0}, 0.3), ({"noise": 0.5}, 0.5), ({"learning": False}, 0.05)],
+)
+def test_what_is_switched_off_leaves_the_eyes_as_they_are(quiet: dict[str, Any], changes: float) -> None:
+    usual, other = simulated(40, 5), simulated(40, 5, Conditions(**quiet))
+    np.testing.assert_array_equal(usual.course, other.course)
+    assert (usual.sens != other.sens).mean() > changes
+    assert other.td.std(1).mean() < usual.td.std(1).mean()
 
 
-@pytest.mark.parametrize("share", [0.0, 0.6, 1.0])
-def test_patients_have_two_eyes_at_the_configured_rate(share: float) -> None:
-    _, truth = cohort_of(eyes=1000, visits=[1, 1], fellow_eyes=share)
-    eyes = truth.groupby(c.PATIENT)[c.EYE]
-    assert eyes.nunique().equals(eyes.size()), "a patient has two eyes of one side"
-    two = (eyes.size() == 2).mean()
-    patients = eyes.ngroups
-    assert eyes.size().max() <= 2
-    assert abs(two - share) <= 4 * np.sqrt(share * (1 - share) / patients) + 1 / patients
-    assert 0.4 < (truth[c.EYE] == c.RIGHT).mean() < 0.6
+def test_some_visits_are_shifted_up_or_down() -> None:
+    shift = VisitShift(probability=0.25, size=2)
+    quiet = {"stable": True, "wander": False, "visit_sd": 0.0, "learning": False, "noise": 0.0}
+    series = simulated(1000, 8, Conditions(**quiet, visit_shift=shift))
+    eyes = series.level.mean(1) > -4  # not at the floor
+    shifts = (series.td - series.level[:, None])[eyes].mean(2)
+    assert (np.abs(shifts) > 1).mean() == pytest.approx(0.25, abs=0.03)
+    assert (shifts > 1).mean() == pytest.approx(0.125, abs=0.02)
+    assert shifts[shifts > 1].mean() == pytest.approx(2, abs=0.15)
 
 
-def test_truth_stands_in_the_order_of_the_fields_and_fits_them() -> None:
-    fields, truth = cohort_of(eyes=60, visits=[10, 10])
-    assert fields[c.EYE_KEY].drop_duplicates(ignore_index=True).equals(truth[c.EYE_KEY])
-    np.testing.assert_allclose(truth["rate"], truth.filter(regex=r"^slope_\d+$").mean(axis=1))
-    seen = fields.groupby(c.EYE_KEY, sort=False)[c.sens(52)].mean().mean(axis=1).to_numpy()
-    level = truth.filter(regex=r"^level_\d+$").mean(axis=1)
-    assert np.corrcoef(seen, level)[0, 1] > 0.9
+def test_a_staircase_can_take_the_place_of_the_noise_table() -> None:
+    careful, careless = (
+        simulated(300, 4, Conditions(test="staircase", false_positives=rate)) for rate in (0.0, 0.15)
+    )
+    np.testing.assert_array_equal(careful.course, careless.course)
+    for series in (careful, careless):
+        assert (series.sens == series.sens.round()).all()
+        assert series.sens.min() == FLOOR and series.sens.max() <= DIMMEST
+    assert (
+        careless.td[careless.level.mean(1) < -15].mean() > careful.td[careful.level.mean(1) < -15].mean() + 1
+    )
 
 
-def test_no_field_of_a_simulated_cohort_contradicts_another(tmp_path: Path) -> None:
-    simulation = Simulation(eyes=100, visits=(1, 6))
-    fields, _ = simulate_cohort(POPULATION, simulation, seed=1)
-    write_table(fields, tmp_path / "fields.csv")
-    config = CohortConfig(role="both", format="simulated", simulate=simulation)
-    visits, qc, quarantine = preprocess(read_cohort(config, [tmp_path / "fields.csv"]), config)
-    assert quarantine.empty and set(qc["excluded"]) <= {"false positives above the limit"}
-    assert qc["fields"] == len(fields) == len(visits)
-    assert not any(qc["findings"].values()), qc["findings"]
+# Known true fields
+
+
+def known(eyes: int = 30, visits: int = 6) -> TrueSeries:
+    """Eyes that lose 1 dB/year at one location and none elsewhere; the last of them has half as many visits."""
+    n = np.where(np.arange(eyes) == eyes - 1, visits // 2, visits)
+    mask = np.arange(visits) < n[:, None]
+    years = np.minimum(np.arange(visits), n[:, None] - 1) * 0.5
+    td = np.full((eyes, visits, 52), -3.0) * mask[..., None]
+    td[..., 10] -= years * mask
+    ids = pd.DataFrame({c.PATIENT: np.arange(eyes).astype(str), c.EYE: c.RIGHT})
+    return TrueSeries(ids, years, np.full(eyes, 60.0), td, mask)
+
+
+@pytest.mark.parametrize("test", ["population_noise", "staircase"])
+def test_known_fields_are_tested_as_they_are(test: Any) -> None:
+    truth = known()
+    series = retest_series(truth, POPULATION, np.random.default_rng(1), Conditions(test=test))
+    np.testing.assert_array_equal(series.course, truth.td)
+    expected = np.zeros(52)
+    expected[10] = -1.0
+    np.testing.assert_allclose(series.slope, np.tile(expected, (30, 1)), atol=1e-9)
+    np.testing.assert_allclose(series.level[:, 0], -3)
+    np.testing.assert_allclose(series.level[[0, -1], 10], [-3 - 1.25, -3 - 0.5])
+    error = (series.td - truth.td)[truth.mask]
+    assert abs(error.mean()) < 1.5 and 1 < error.std() < 4
+    age = truth.age[:, None] + truth.years
+    norms = load_norms("24-2")
+    np.testing.assert_allclose(series.td, series.sens - (norms.intercept + norms.slope * age[..., None]))
+
+
+def test_stable_known_fields_stay_at_their_mean() -> None:
+    stable = retest_series(known(), POPULATION, np.random.default_rng(1), Conditions(stable=True))
+    assert not stable.slope.any()
+    np.testing.assert_allclose(stable.course[0, :, 10], -3 - 1.25)

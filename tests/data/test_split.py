@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vfprog import columns as c
 from vfprog.config import SplitConfig
-from vfprog.data.split import TEST, TRAIN, VALIDATION, part_of, split_patients
+from vfprog.data.split import TEST, TRAIN, VALIDATION, part_of, patients_of, split_patients
 from vfprog.errors import UserError
 
 
@@ -69,3 +69,32 @@ def test_patients_without_an_included_field_are_in_no_part() -> None:
 def test_too_few_patients() -> None:
     with pytest.raises(UserError, match="2 patients cannot be split into train, validation and test"):
         split_patients(visits_of(["a", "b"]), SplitConfig(), 1)
+
+
+@settings(max_examples=40)
+@given(patients=st.lists(st.text(min_size=1, max_size=5), min_size=8, max_size=40, unique=True),
+       folds=st.integers(2, 8), share=st.floats(0.01, 0.9), seed=st.integers(0, 5))  # fmt: skip
+def test_folds_test_every_patient_once_and_leave_no_part_empty(
+    patients: list[str], folds: int, share: float, seed: int
+) -> None:
+    options = SplitConfig(folds=folds, validation=share, test=0.05)
+    split = split_patients(visits_of(patients), options, seed)
+    tested = [set(patients_of(split, TEST, fold)) for fold in range(1, folds + 1)]
+    assert sum(map(len, tested)) == len(set().union(*tested)) == len(patients)
+    sizes = [len(fold) for fold in tested]
+    assert max(sizes) - min(sizes) <= 1
+    for fold in range(1, folds + 1):
+        sides = [set(patients_of(split, part, fold)) for part in (TRAIN, VALIDATION, TEST)]
+        assert all(sides) and sum(map(len, sides)) == len(set().union(*sides)) == len(patients)
+    assert patients_of(split, TEST).empty
+    assert set(patients_of(split, TRAIN)) | set(patients_of(split, VALIDATION)) == set(patients)
+
+
+def test_too_few_patients_for_the_folds() -> None:
+    with pytest.raises(UserError, match="4 patients are too few for 5 folds: at least 5 are needed"):
+        split_patients(visits_of(["a", "b", "c", "d"]), SplitConfig(folds=5), 1)
+
+
+def test_one_fold_is_no_cross_validation() -> None:
+    with pytest.raises(ValueError, match="folds must be 0"):
+        SplitConfig(folds=1)

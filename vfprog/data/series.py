@@ -5,7 +5,7 @@ Missing values are filled with 0 and carried in a mask: a NaN behind a mask woul
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,8 @@ from torch import Tensor
 
 from vfprog import columns as c
 from vfprog.perimetry.grid import Grid
+
+BRIGHTEST = 0.0  # dB: the perimeter's brightest stimulus; a sensitivity below says that it was not seen
 
 
 @dataclass(frozen=True)
@@ -30,19 +32,24 @@ class Series:
         Since the eye's first field; padding repeats the last visit.
     n_visits : Tensor (eye,) of int
         Visits of each eye.
+    at_floor : Tensor (eye, visit, location) of bool, or None
+        Tested, and not seen unless at full brightness: the value is "at or below". None where total deviation is all
+        that is given, which does not tell.
     """
 
     td: Tensor
     mask: Tensor
     years: Tensor
     n_visits: Tensor
+    at_floor: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.n_visits)
 
     def __getitem__(self, eyes: Tensor | np.ndarray | slice) -> Series:
         """The series of some eyes."""
-        return Series(self.td[eyes], self.mask[eyes], self.years[eyes], self.n_visits[eyes])
+        at_floor = None if self.at_floor is None else self.at_floor[eyes]
+        return Series(self.td[eyes], self.mask[eyes], self.years[eyes], self.n_visits[eyes], at_floor)
 
     def first(self, n: int | Tensor) -> Series:
         """Each eye's first ``n`` visits (an integer, or one for each eye); shorter series stay as they are."""
@@ -52,7 +59,8 @@ class Series:
         mask = self.mask[:, :most] & kept[..., None]
         last = self.years.gather(1, (n_visits - 1)[:, None])
         years = torch.where(kept, self.years[:, :most], last)
-        return Series(self.td[:, :most] * mask, mask, years, n_visits)
+        at_floor = None if self.at_floor is None else self.at_floor[:, :most] & mask
+        return Series(self.td[:, :most] * mask, mask, years, n_visits, at_floor)
 
     @property
     def visits(self) -> Tensor:
@@ -66,7 +74,8 @@ class Series:
 
     def to(self, device: torch.device | str) -> Series:
         """The same series on a device."""
-        return Series(*(t.to(device) for t in (self.td, self.mask, self.years, self.n_visits)))
+        moved = {f.name: t.to(device) for f in fields(self) if (t := getattr(self, f.name)) is not None}
+        return replace(self, **moved)
 
 
 def eyes_of(visits: pd.DataFrame) -> pd.DataFrame:
@@ -80,7 +89,9 @@ def series_from_visits(visits: pd.DataFrame, grid: Grid, dtype: torch.dtype = to
     Eye ``i`` of the result is row ``i`` of :func:`eyes_of`; its visits keep their order.
     """
     n_visits = visits.groupby(c.EYE_KEY, sort=False).size().to_numpy()
-    return padded_series(visits[c.td(grid.n)].to_numpy(), visits[c.YEARS].to_numpy(), n_visits, dtype)
+    series = padded_series(visits[c.td(grid.n)].to_numpy(), visits[c.YEARS].to_numpy(), n_visits, dtype)
+    floor = at_floor(visits, grid)
+    return series if floor is None else replace(series, at_floor=torch.as_tensor(floor) & series.mask)
 
 
 def padded_series(td: np.ndarray, years: np.ndarray, n_visits: np.ndarray, dtype: torch.dtype) -> Series:
@@ -101,3 +112,17 @@ def padded_series(td: np.ndarray, years: np.ndarray, n_visits: np.ndarray, dtype
         torch.as_tensor(times, dtype=dtype),
         torch.tensor(n_visits),
     )
+
+
+def at_floor(visits: pd.DataFrame, grid: Grid) -> np.ndarray | None:
+    """Where no stimulus but the brightest, or none at all, was seen: array (eye, visit, location) of bool.
+
+    Laid out as :func:`series_from_visits` lays out the same table. None where the table gives total deviation
+    alone: that does not tell.
+    """
+    names = c.sens(grid.n)
+    if not set(names) <= set(visits):
+        return None
+    n_visits = visits.groupby(c.EYE_KEY, sort=False).size().to_numpy()
+    sens = padded_series(visits[names].to_numpy(), visits[c.YEARS].to_numpy(), n_visits, torch.float32)
+    return (sens.mask & (sens.td <= BRIGHTEST)).numpy()

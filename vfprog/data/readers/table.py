@@ -228,6 +228,7 @@ class _Rows:
             ]
             free = [name for name in self.table.names if name not in mapped]
             names = [name for name in free if not any(pattern.fullmatch(name) for pattern in patterns)]
+        names = list(dict.fromkeys([*names, *self.cohort.structure]))
         return {_carried_name(name): self._carry(name) for name in names}
 
     def _carry(self, name: str) -> pd.Series:

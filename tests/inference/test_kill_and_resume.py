@@ -17,7 +17,7 @@ from vfprog.data.population import load_population
 from vfprog.data.preprocess import preprocess
 from vfprog.data.readers import read_cohort
 from vfprog.data.schema import write_visits
-from vfprog.data.simulate import simulate_cohort
+from vfprog.data.simulated_cohort import simulate_cohort
 from vfprog.data.split import split_patients
 from vfprog.io import read_json, write_table
 from vfprog.perimetry.grid import load_grid
@@ -36,7 +36,7 @@ def cohort(tmp_path: Path) -> Path:
     """A folder with the visits and the split of a small simulated cohort."""
     folder = tmp_path / "cohort"
     simulation = Simulation(eyes=12, visits=(2, 4))
-    fields, _ = simulate_cohort(load_population(), simulation, seed=1)
+    fields = simulate_cohort(load_population(), simulation, seed=1).fields
     write_table(fields, folder / "fields.csv")
     config = CohortConfig(role="both", format="simulated", simulate=simulation)
     visits, _, _ = preprocess(read_cohort(config, [folder / "fields.csv"]), config)

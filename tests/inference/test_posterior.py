@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tiny import random_series, tiny_vae
+import xarray as xr
+from tiny import random_path, random_series, tiny_vae
 
 from vfprog import columns as c
 from vfprog.data.series import Series, eyes_of
@@ -49,8 +50,8 @@ def test_each_visits_latents_stand_beside_its_key() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_paths_come_back_as_they_were(dtype: torch.dtype, tmp_path: FilePath) -> None:
-    shapes = {"last_years": (6,), "md_sd": (6,), "td": (6, 5), "td_sd": (6, 5), "noise": (6, 5)}
-    path = Path(*(torch.randn(shapes.get(name, (6, 2)), dtype=dtype) for name in Path.__dataclass_fields__))
+    path = random_path(6, dtype=dtype)
+    path.floor[2] = -torch.inf
     eyes = pd.DataFrame({c.PATIENT: IDS, c.EYE: SIDES})
     file = tmp_path / "trajectories.nc"
     write_paths(path, eyes, file, {"method": "static"})
@@ -62,15 +63,22 @@ def test_paths_come_back_as_they_were(dtype: torch.dtype, tmp_path: FilePath) ->
 
 
 def test_paths_are_labelled(tmp_path: FilePath) -> None:
-    xr = pytest.importorskip("xarray")
-    series = random_series(0)
-    shapes = {"last_years": (6,), "md_sd": (6,), "td": (6, 5), "td_sd": (6, 5), "noise": (6, 5)}
-    path = Path(*(torch.zeros(shapes.get(name, (6, 2))) for name in Path.__dataclass_fields__))
-    write_paths(
-        path, eyes_of(visits_of(series)), tmp_path / "t.nc", {"method": "published", "inputs": {"a": "1"}}
-    )
+    path, eyes = random_path(6), eyes_of(visits_of(random_series(0)))
+    provenance = {"method": "published", "inputs": {"a": "1"}}
+    write_paths(path, eyes, tmp_path / "t.nc", provenance)
     with xr.open_dataset(tmp_path / "t.nc", engine="h5netcdf") as dataset:
         assert dataset.attrs == {**VERSIONS, "method": "published", "inputs": '{"a": "1"}'}
-        assert dict(dataset.sizes) == {"eye": 6, "latent": 2, "location": 5}
-        assert set(dataset.coords) == {c.PATIENT, "laterality"}
-        assert dataset["z_slope"].dims == ("eye", "latent") and dataset["td_sd"].dims == ("eye", "location")
+        sizes = {"eye": 6, "latent": 2, "location": 5, "part": 3, "other_part": 3}
+        assert dict(dataset.sizes) == sizes
+        assert set(dataset.coords) == {c.PATIENT, "laterality", "part"}
+        assert dataset["part"].to_numpy().tolist() == ["level", "drift", "wander"]
+        assert dataset["z_slope"].dims == ("eye", "latent")
+        assert dataset["state_cov"].dims == ("eye", "location", "part", "other_part")
+        assert dataset["md_cov"].dims == ("eye", "part", "other_part")
+        # What follows from the state is there for who reads the file without this package.
+        assert dataset["td"].dims == dataset["td_sd"].dims == ("eye", "location")
+        assert dataset["md_sd"].dims == ("eye",)
+        for name in ("td", "td_sd", "md_sd"):
+            np.testing.assert_array_equal(dataset[name], getattr(path, name))
+        drift = dataset["state"].sel(part="drift")
+        np.testing.assert_array_equal(drift, path.state[..., 1])

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from vfprog.data.series import Series, padded_series
 from vfprog.model.field_vae import FieldVAE
 from vfprog.model.summary import FieldSummary, summarise
+from vfprog.model.trajectory import Path
 
 
 def tiny_vae(latent_dim: int = 2, locations: int = 5, seed: int = 0) -> FieldVAE:
@@ -30,6 +31,29 @@ def random_series(seed: int, eyes: int = 6, most: int = 5, locations: int = 5, t
 def random_summary(seed: int, **options: float) -> FieldSummary:
     series = random_series(seed, **options)
     return summarise(series.td, series.mask)
+
+
+def random_path(
+    eyes: int, locations: int = 5, latent_dim: int = 2, dtype: torch.dtype = torch.float64
+) -> Path:
+    """Any path at all, but for covariances that are some."""
+
+    def covariance(*shape: int) -> Tensor:
+        root = torch.randn(*shape, 3, 3, dtype=dtype)
+        return root @ root.transpose(-1, -2)
+
+    latents = torch.randn(5, eyes, latent_dim, dtype=dtype).unbind()
+    noise, floor = torch.rand(eyes, locations, dtype=dtype), torch.randn(eyes, locations, dtype=dtype)
+    state = torch.randn(eyes, locations, 3, dtype=dtype)
+    return Path(
+        *torch.rand(2, eyes, dtype=dtype),
+        *latents,
+        noise,
+        state,
+        covariance(eyes, locations),
+        covariance(eyes),
+        floor,
+    )
 
 
 def linear_vae(weight: Tensor, sd: float) -> FieldVAE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -11,36 +11,33 @@ from torch import Tensor
 from vfprog.data.series import Series
 from vfprog.inference.origins import Origin, origin
 from vfprog.model.field_vae import FieldVAE
-from vfprog.model.residual import ResidualProcess, StaticField
-from vfprog.model.summary import FieldSummary, summarise
+from vfprog.model.latent import LatentTrajectory
+from vfprog.model.linear import Linear
+from vfprog.model.residual import ResidualProcess
 from vfprog.model.trajectory import Prediction
 
 log = logging.getLogger(__name__)
 
 FIRST_VISITS = (1, 3, 7)  # origins that the score is taken over
-STEPS = 120
+STEPS = 60
 LEARNING_RATE = 0.05
-DRAWS = 16  # of z: enough for a variance that many eyes share
 # Weight of a weak normal prior around the starting values: what forecasts do not tell apart stays where it was.
 PRIOR_WEIGHT = 1e-3
 MD_WEIGHT = (
     5.0  # of a visit's mean TD against a single location: the field's locations are far from independent
 )
-MOST_EYES = 250  # an origin; beyond, the scalars are known far better than they need to be
+MOST_EYES = 120  # an origin; beyond, the scalars are known far better than they need to be
 
 
 @dataclass(frozen=True)
 class _Task:
-    """What does not change while the scalars are fitted: decoded fields, and the tests to forecast."""
+    """What does not change while the scalars are fitted: the tests to forecast, and the decoder made linear."""
 
     origin: Origin
-    summary: FieldSummary
-    field: Tensor
-    field_draws: Tensor
-    noise: Tensor
+    linear: Linear
 
 
-def fit_residual(vae: FieldVAE, series: Series, xy: Tensor, seed: int) -> ResidualProcess:
+def fit_residual(vae: FieldVAE, series: Series, xy: Tensor, *, network: bool, drift: bool) -> ResidualProcess:
     """Fit the scalars on training patients' series by the Laplace log score of forecasts of later visits.
 
     Parameters
@@ -51,21 +48,23 @@ def fit_residual(vae: FieldVAE, series: Series, xy: Tensor, seed: int) -> Residu
         Series of training patients; those with one visit say nothing.
     xy : Tensor (location, 2)
         Positions, degrees, right-eye format.
+    network, drift : bool
+        The method that the scalars serve, see :class:`LatentTrajectory`.
 
     Returns
     -------
     ResidualProcess, at its starting values where no eye has a later visit.
     """
     residual = ResidualProcess(xy.to(series.td)).to(series.td.device)
-    static = StaticField(vae, residual, DRAWS, seed)
-    tasks = [_task(static, cut) for n in FIRST_VISITS if (cut := origin(series, n)) is not None]
+    method = LatentTrajectory(vae, residual, network=network, drift=drift)
+    tasks = [_task(method, cut) for n in FIRST_VISITS if (cut := origin(series, n)) is not None]
     if not tasks:
         log.warning("no training eye has two visits: the residual process keeps its starting values")
         return residual
     optimiser = torch.optim.Adam(residual.parameters(), lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
     for step in range(STEPS):
-        score = torch.stack([_score(residual, task) for task in tasks]).mean()
+        score = torch.stack([_score(method, task) for task in tasks]).mean()
         loss = score + PRIOR_WEIGHT * residual.squared_distance_from_start()
         if not torch.isfinite(loss):
             raise FloatingPointError(f"fitting the residual process broke down at step {step}")
@@ -73,7 +72,7 @@ def fit_residual(vae: FieldVAE, series: Series, xy: Tensor, seed: int) -> Residu
         loss.backward()
         optimiser.step()
         schedule.step()
-        if step % 50 == 0 or step == STEPS - 1:
+        if step % 30 == 0 or step == STEPS - 1:
             log.info(
                 "residual process, step %d/%d: forecast score %.4f nats a value",
                 step + 1,
@@ -83,20 +82,22 @@ def fit_residual(vae: FieldVAE, series: Series, xy: Tensor, seed: int) -> Residu
     return residual
 
 
-def _task(static: StaticField, cut: Origin) -> _Task:
+def _task(method: LatentTrajectory, cut: Origin) -> _Task:
     if len(cut.rows) > MOST_EYES:
         keep = torch.linspace(0, len(cut.rows) - 1, MOST_EYES).long()
         cut = Origin(
             cut.n_first, cut.rows[keep], cut.past[keep], cut.td[keep], cut.mask[keep], cut.years[keep]
         )
-    summary = summarise(cut.past.td, cut.past.mask)
-    _, _, field, field_draws, noise = static.decoded(summary)
-    return _Task(cut, summary, field, field_draws, noise)
+    # Tests at the floor as if measured: few, and their sites would have to be found anew at every step.
+    cut = replace(cut, past=replace(cut.past, at_floor=None))
+    return _Task(cut, method.encoded(cut.past))
 
 
-def _score(residual: ResidualProcess, task: _Task) -> Tensor:
-    mean, sd, md_sd = residual.posterior(task.summary, task.field, task.field_draws, task.noise)
-    predicted = residual.predict(mean, sd, md_sd, task.noise, task.origin.horizon)
+def _score(method: LatentTrajectory, task: _Task) -> Tensor:
+    past, linear = task.origin.past, task.linear
+    path = method.path(past, linear, method.conditioned(past, linear, method.covariance(past, linear.noise)))
+    residual = method.residual
+    predicted = method.forecast(path, task.origin.years, residual.noise_variance, residual.visit_variance)
     return laplace_score(predicted, task.origin)
 
 

@@ -18,8 +18,15 @@ from vfprog.model.field_vae import FieldVAE
 from vfprog.model.summary import visit_summary
 from vfprog.model.trajectory import Path
 
-DIMENSIONS = {"last_years": ("eye",), "md_sd": ("eye",), "td": ("eye", "location"), "td_sd": ("eye", "location"),
-              "noise": ("eye", "location")}  # fmt: skip
+DIMENSIONS = {
+    "last_years": ("eye",),
+    "n_visits": ("eye",),
+    "noise": ("eye", "location"),
+    "floor": ("eye", "location"),
+    "state": ("eye", "location", "part"),
+    "state_cov": ("eye", "location", "part", "other_part"),
+    "md_cov": ("eye", "part", "other_part"),
+}
 LATENT = ("eye", "latent")
 
 
@@ -48,9 +55,18 @@ def write_paths(path: Path, eyes: pd.DataFrame, target: FilePath, provenance: di
     content = {
         f.name: (DIMENSIONS.get(f.name, LATENT), getattr(path, f.name).cpu().numpy()) for f in fields(Path)
     }
+    content |= {
+        name: (dims, value.cpu().numpy())
+        for name, dims, value in (
+            ("td", ("eye", "location"), path.td),
+            ("td_sd", ("eye", "location"), path.td_sd),
+            ("md_sd", ("eye",), path.md_sd),
+        )
+    }
     identity = {
         c.PATIENT: ("eye", eyes[c.PATIENT].to_numpy(str)),
         "laterality": ("eye", eyes[c.EYE].to_numpy(str)),
+        "part": ["level", "drift", "wander"],
     }
     record = {**VERSIONS, **provenance}
     attributes = {name: v if isinstance(v, str | int) else json.dumps(v) for name, v in record.items()}

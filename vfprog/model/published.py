@@ -46,37 +46,61 @@ class PublishedRecipe:
         correlation = torch.where(product > 0, covariance / product.clamp(min=1e-12), 0.0).clamp(
             -0.999999, 0.999999
         )
-        empty = series.td.new_zeros(eyes, series.td.shape[-1])
-        path = Path(
-            series.last_years, line.intercept, z_start_sd, line.slope, z_slope_sd, correlation,
-            td=empty, td_sd=empty, noise=empty, md_sd=empty[:, 0],
-        )  # fmt: skip
-        mean, variance, md_variance = self._decoded(path, series.last_years[:, None])
-        noise = self.vae.model.noise(mean[:, 0])
+        mean, variance, md_variance = self._decoded(
+            line.intercept, z_start_sd, line.slope, z_slope_sd, correlation, series.last_years[:, None]
+        )
+        drift = torch.func.jvp(
+            self.vae.model.decoder,
+            (line.intercept + line.slope * series.last_years[:, None],),
+            (line.slope,),
+        )[1]
+        state = torch.stack([mean[:, 0], drift, torch.zeros_like(drift)], -1)
+        state_cov, md_cov = (v.new_zeros(*v.shape, 3, 3) for v in (variance[:, 0], md_variance[:, 0]))
+        state_cov[..., 0, 0], md_cov[..., 0, 0] = variance[:, 0], md_variance[:, 0]
         return Path(
-            path.last_years, path.z_start, path.z_start_sd, path.z_slope, path.z_slope_sd, path.z_correlation,
-            td=mean[:, 0], td_sd=variance[:, 0].sqrt(), noise=noise, md_sd=md_variance[:, 0].sqrt(),
+            series.last_years, series.n_visits.to(series.years),
+            line.intercept, z_start_sd, line.slope, z_slope_sd, correlation,
+            noise=self.vae.model.noise(mean[:, 0]), state=state, state_cov=state_cov, md_cov=md_cov,
+            floor=torch.full_like(drift, -torch.inf),
         )  # fmt: skip
 
     @torch.no_grad()
     def predict(self, path: Path, years: Tensor) -> Prediction:
         """Decode the lines at ``years`` (eye, time)."""
-        mean, variance, md_variance = self._decoded(path, years)
+        mean, variance, md_variance = self._decoded(
+            path.z_start, path.z_start_sd, path.z_slope, path.z_slope_sd, path.z_correlation, years
+        )
         noise = self.vae.model.noise(mean)
         md_noise = (noise**2).mean(-1) / noise.shape[-1]
         return Prediction(mean, (variance + noise**2).sqrt(), mean.mean(-1), (md_variance + md_noise).sqrt())
 
-    def _decoded(self, path: Path, years: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    @torch.no_grad()
+    def underlying(self, path: Path, years: Tensor) -> Prediction:
+        """The same without the noise of a test."""
+        mean, variance, md_variance = self._decoded(
+            path.z_start, path.z_start_sd, path.z_slope, path.z_slope_sd, path.z_correlation, years
+        )
+        return Prediction(mean, variance.sqrt(), mean.mean(-1), md_variance.sqrt())
+
+    def _decoded(
+        self,
+        z_start: Tensor,
+        z_start_sd: Tensor,
+        z_slope: Tensor,
+        z_slope_sd: Tensor,
+        correlation: Tensor,
+        years: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """The decoded line (eye, time, location), its variance over draws, and that of its mean TD (eye, time)."""
         decode = self.vae.model.decoder
-        mean = decode(path.z_start[:, None] + path.z_slope[:, None] * years[..., None])
+        mean = decode(z_start[:, None] + z_slope[:, None] * years[..., None])
         generator = torch.Generator(device=years.device).manual_seed(self.seed)
         # The same draws for every eye: an eye's result is its own.
-        shape = (self.draws, 1, path.z_start.shape[1])
+        shape = (self.draws, 1, z_start.shape[1])
         first, second = torch.randn(2, *shape, dtype=years.dtype, device=years.device, generator=generator)
-        start = path.z_start + path.z_start_sd * first
-        rest = (1 - path.z_correlation**2).sqrt()
-        slope = path.z_slope + path.z_slope_sd * (path.z_correlation * first + rest * second)
+        start = z_start + z_start_sd * first
+        rest = (1 - correlation**2).sqrt()
+        slope = z_slope + z_slope_sd * (correlation * first + rest * second)
         total, squares = torch.zeros_like(mean), torch.zeros_like(mean)
         md, md_squares = torch.zeros_like(years), torch.zeros_like(years)
         # One draw of all eyes at a time: a hospital's draws together would not fit in memory.

@@ -1,16 +1,17 @@
-"""The static trajectory: the eye's underlying field from all its visits plus its shrunk standing residual.
+"""The residual process: what an eye's fields do that the decoded path through latent space does not say.
 
-y_j(t) = m_j + s_j (u_j + w_j(t)) + g(t) + learning [first visit] + noise, in decibels, with s_j the SD of one
-test at the location's level and
+y_j(t) = m_j(t) + offset + learning [first visit] + g(t) + s_j (u_j + w_j(t) + e_j(t)) + d_j v_j t, in decibels, with
+m the decoded field, s_j the SD of one test at the location's level, and t in years since the eye's first field:
 
-* m = alpha f(z) + (1 - alpha) m_bar + offset, f the decoder, m_bar the eye's own mean over locations;
-* u ~ N(0, R), the standing residual, R = exp(c0) 11' + exp(c1) exp(-d^2 / 2 lambda^2) (1 - h + h [same
-  hemifield]) + exp(c2) I over locations d degrees apart;
-* w, what the eye wanders by after its last visit: variance exp(c_w) (1 - exp(-t / tau));
-* g ~ N(0, sd^2), one effect per visit of the whole field.
+* u ~ N(0, R_standing): what stands about the decoded field for good;
+* w: an Ornstein-Uhlenbeck wander, covariance R_wander exp(-|t - t'| / tau);
+* v ~ N(0, scale_k^2 R_drift): a linear drift, d_j between s_j and the loss that the level lets expect;
+* g(t) ~ N(0, visit variance): a shift of the whole field at each visit;
+* e: the noise of a test, variance exp(noise) about 1.
 
-Everything is Gaussian given z and the levels, so u and g are integrated in closed form. The visits of an eye
-are exchangeable but for the first: the method has no drift.
+R = exp(common) 11' + exp(local) D(length) + exp(own) I, with D the diffusion over the field of
+:mod:`~vfprog.model.spatial`. Everything is Gaussian given the latents and the levels. ``scale_k`` is that of the eye's
+component of drift: stable, slow or fast, alike for the drift of its latents.
 """
 
 from __future__ import annotations
@@ -18,188 +19,107 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vfprog.data.series import Series
-from vfprog.model.field_vae import FieldVAE
-from vfprog.model.summary import FieldSummary, summarise
-from vfprog.model.trajectory import Path, Prediction, eye_batches
+from vfprog.model.covariance import SeriesCovariance, SingleTests
+from vfprog.model.nets import interpolate
+from vfprog.model.spatial import spatial_basis
+from vfprog.perimetry.weighted_slope import LOSS, LOSS_LEVEL
 
-# Starting values, from fits to real series (log scale unless the name says otherwise).
+PARTS = ("standing", "drift", "wander")
+SCALES = (0.5, 1.0, 2.0)  # of the components of drift: stable, slow, fast
+# Starting values, from fits to forecasts of real series (log scale unless the name says otherwise).
 START = {
-    "alpha_logit": 0.74,
-    "offset": 0.31,
-    "learning": -0.53,
-    "noise_factor": 0.075,
-    "visit_variance": -2.0,
-    "common": -1.54,
-    "local": -1.29,
-    "own": -1.44,
-    "length": 3.35,
-    "hemifield_logit": 1.63,
-    "wander": -1.0,
-    "wander_common": -2.3,
-    "tau": 1.68,
+    "offset": 0.0,
+    "learning": -0.5,
+    "noise": 0.0,
+    "visit_variance": -1.2,
+    "standing_common": -1.7,
+    "standing_local": -1.7,
+    "standing_own": -1.9,
+    "standing_length": 2.5,
+    "drift_common": -6.9,
+    "drift_local": -5.6,
+    "drift_own": -6.4,
+    "drift_length": 2.1,
+    "wander_common": -2.4,
+    "wander_local": -1.7,
+    "wander_own": -2.2,
+    "wander_length": 2.0,
+    "tau": 1.1,
+    "drift_by_loss": 0.25,  # 0: the drift scales with s, 1: with the expected loss; not a logarithm
+    "latent_drift": -3.7,
+    "stable_logit": 0.5,  # of an eye whose level is CENTRAL_LEVEL, against slow; logits are not logarithms
+    "stable_by_level": 0.0,
+    "fast_logit": -2.5,
+    "fast_by_level": 0.0,
 }
-UNTESTED = 1e6  # variance of a location's mean when it was never tested, in units of s^2
+CENTRAL_LEVEL, LEVEL_STEP = -5.0, 5.0  # dB: of the slope of logits by mean level
+USUAL_LOSS = 0.2  # expected loss that s stands for, so that both scales of drift agree in size
 
 
 class ResidualProcess(nn.Module):
-    """The residual process's scalars (named in ``START``) and its closed-form posterior and predictions."""
+    """The process's scalars (named in ``START``) and the covariances that they give."""
 
-    distance: Tensor
-    same_hemifield: Tensor
+    vectors: Tensor
+    roughness: Tensor
 
     def __init__(self, xy: Tensor, scalars: dict[str, float] = START) -> None:
         super().__init__()
         self.scalars = nn.ParameterDict({k: nn.Parameter(torch.tensor(float(scalars[k]))) for k in START})
-        self.register_buffer("distance", torch.cdist(xy, xy))
-        self.register_buffer("same_hemifield", (xy[:, None, 1] > 0) == (xy[None, :, 1] > 0))
+        vectors, roughness = spatial_basis(xy)
+        self.register_buffer("vectors", vectors)
+        self.register_buffer("roughness", roughness)
 
     def squared_distance_from_start(self) -> Tensor:
         """Sum of squared differences of the scalars from their starting values."""
         return torch.stack([(self.scalars[k] - v) ** 2 for k, v in START.items()]).sum()
 
-    def covariance(self) -> Tensor:
-        """R: covariance of the standing residual in units of s, (location, location)."""
+    def to_card(self) -> dict[str, float]:
+        """The scalars, as JSON content."""
+        return {name: round(value.item(), 5) for name, value in self.scalars.items()}
+
+    def spectrum(self, part: str) -> Tensor:
+        """Variance of a part of the process along each vector, in units of s^2: (vector,)."""
         p = self.scalars
-        near = torch.exp(-(self.distance**2) / (2 * torch.exp(2 * p["length"])))
-        h = torch.sigmoid(p["hemifield_logit"])
-        across = torch.where(self.same_hemifield, 1.0, 1 - h)
-        eye = torch.eye(len(near), dtype=near.dtype, device=near.device)
-        return p["common"].exp() + p["local"].exp() * near * across + p["own"].exp() * eye
+        smooth = torch.exp(-0.5 * torch.exp(2 * p[f"{part}_length"]) * self.roughness)
+        smooth = smooth * len(smooth) / smooth.sum()  # mean variance over locations of 1
+        common = torch.zeros_like(smooth)
+        common[0] = len(smooth)
+        return p[f"{part}_common"].exp() * common + p[f"{part}_local"].exp() * smooth + p[f"{part}_own"].exp()
 
-    def level(self, summary: FieldSummary, field: Tensor) -> Tensor:
-        """The level at which s is looked up, dB: the mean of the tests shrunk to the decoded field."""
-        share = summary.count / (summary.count + 1)
-        return share * summary.mean + (1 - share) * field
+    @property
+    def noise_variance(self) -> Tensor:
+        """Variance of a test, in units of s^2."""
+        return self.scalars["noise"].exp()
 
-    def posterior(
-        self, summary: FieldSummary, field: Tensor, field_draws: Tensor, noise: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """The eye's underlying field m + s u given its visits.
+    @property
+    def visit_variance(self) -> Tensor:
+        """Variance of a visit's shift, dB^2."""
+        return self.scalars["visit_variance"].exp()
 
-        Parameters
-        ----------
-        summary : FieldSummary
-            Statistics of the visits.
-        field, field_draws : Tensor (eye, location), (draw, eye, location)
-            Decoded posterior mean and draws, dB.
-        noise : Tensor (eye, location)
-            s, dB.
+    def wander_left(self, years: Tensor) -> Tensor:
+        """Share of a wander that is left after so many years."""
+        return torch.exp(-years / self.scalars["tau"].exp())
 
-        Returns
-        -------
-        mean, sd : Tensor (eye, location), dB
-        md_sd : Tensor (eye,)
-            SD of the mean over locations, dB.
-        """
+    def drift_unit(self, level: Tensor, s: Tensor) -> Tensor:
+        """d, the size of a location's drift: (eye, location), dB."""
+        loss = interpolate(level, level.new_tensor(LOSS_LEVEL), level.new_tensor(LOSS).log())
+        share = self.scalars["drift_by_loss"]
+        return s * torch.exp(share * (loss - (USUAL_LOSS * s).log()))
+
+    def log_weights(self, level: Tensor) -> Tensor:
+        """Log prior probability of each component of drift by the eye's mean level, dB: (eye,) -> (eye, component)."""
         p = self.scalars
-        alpha = torch.sigmoid(p["alpha_logit"])
-        # The first visit lies `learning` below the others, so decoded field and mean of n lie learning / n below.
-        lift = -p["learning"] / summary.n_visits.clamp(min=1)[:, None]
-        locations = summary.mask.sum(1, keepdim=True).clamp(min=1)
-        eye_mean = (summary.mean * summary.mask).sum(1, keepdim=True) / locations
-        m = alpha * field + (1 - alpha) * eye_mean + lift + p["offset"]
+        step = (level - CENTRAL_LEVEL) / LEVEL_STEP
+        stable = p["stable_logit"] + p["stable_by_level"] * step
+        fast = p["fast_logit"] + p["fast_by_level"] * step
+        return torch.log_softmax(torch.stack([stable, torch.zeros_like(step), fast], dim=1), dim=1)
 
-        smoother = self._smoother(summary, noise)
-        mean = m + noise * smoother.apply((summary.mean + lift - m) / noise)
-        # z enters through m alone: what the residual does not take back of a change of m remains.
-        spread = alpha * (field_draws - field_draws.mean(0))
-        spread = spread - noise * smoother.apply(spread / noise)
-        variance = noise**2 * smoother.variance() + spread.var(0)
-        md_variance = smoother.quadratic(noise) / noise.shape[1] ** 2 + spread.mean(2).var(0)
-        return mean, variance.clamp(min=1e-8).sqrt(), md_variance.clamp(min=1e-8).sqrt()
-
-    def _smoother(self, summary: FieldSummary, noise: Tensor) -> _Smoother:
-        # Without the visit effect all eyes tested equally often share one smoother, so one Cholesky serves them.
-        patterns, pattern = torch.unique(summary.count, dim=0, return_inverse=True)
-        noise_factor = self.scalars["noise_factor"].exp()
-        own = torch.where(patterns > 0, noise_factor / patterns.clamp(min=1), UNTESTED)
-        R = self.covariance()
-        inverse = torch.cholesky_inverse(torch.linalg.cholesky(R + torch.diag_embed(own)))
-        visit = self.scalars["visit_variance"].exp() / summary.n_visits.clamp(min=1)
-        return _Smoother(
-            R, inverse[pattern], torch.where(summary.mask, 1 / noise, 0.0), visit[:, None], summary.mask
-        )
-
-    def predict(self, mean: Tensor, sd: Tensor, md_sd: Tensor, noise: Tensor, ahead: Tensor) -> Prediction:
-        """A test ``ahead`` (eye, time) years after the last visit, from the underlying field's mean and SD."""
-        p = self.scalars
-        risen = 1 - torch.exp(-ahead / p["tau"].exp())
-        visit = p["visit_variance"].exp()
-        own = (p["noise_factor"].exp() + p["wander"].exp() * risen[..., None]) * noise[:, None] ** 2
-        td_variance = sd[:, None] ** 2 + own + visit
-        level_noise = (noise**2).mean(1)[:, None]
-        common = p["wander_common"].exp() * risen * level_noise
-        md_variance = md_sd[:, None] ** 2 + visit + common + own.mean(-1) / noise.shape[1]
-        times = ahead.shape[1]
-        td = mean[:, None].expand(-1, times, -1)
-        return Prediction(td, td_variance.sqrt(), td.mean(-1), md_variance.sqrt())
-
-
-class _Smoother:
-    """Posterior of u from the mean of an eye's visits, in units of s: r = u + own noise + g w, w = 1 / s.
-
-    M = R + D + visit w w' by Sherman-Morrison; E[u | r] = R M^-1 r and Cov[u | r] = R - R M^-1 R.
-    """
-
-    def __init__(self, R: Tensor, inverse: Tensor, w: Tensor, visit: Tensor, mask: Tensor) -> None:
-        self.mask = mask
-        self.gain = R @ inverse  # R (R + D)^-1: (eye, location, location)
-        self.covariance = R - self.gain @ R
-        self.solved = torch.einsum("eij,ej->ei", inverse, w)
-        self.direction = self.solved @ R
-        self.weight = visit / (1 + visit * (w * self.solved).sum(1, keepdim=True))
-
-    def apply(self, r: Tensor) -> Tensor:
-        """E[u | r] for r (..., eye, location); untested locations say nothing."""
-        r = torch.where(self.mask, r, 0.0)
-        along = (r * self.solved).sum(-1, keepdim=True)
-        return torch.einsum("eij,...ej->...ei", self.gain, r) - self.weight * along * self.direction
-
-    def variance(self) -> Tensor:
-        """Var[u_j | r]: (eye, location)."""
-        return torch.diagonal(self.covariance, dim1=1, dim2=2) + self.weight * self.direction**2
-
-    def quadratic(self, s: Tensor) -> Tensor:
-        """Var[s' u | r] for s (eye, location): (eye,)."""
-        along = (s * self.direction).sum(1)
-        return torch.einsum("ei,eij,ej->e", s, self.covariance, s) + self.weight[:, 0] * along**2
-
-
-class StaticField:
-    """The static trajectory; see :class:`~vfprog.model.trajectory.Trajectory`."""
-
-    def __init__(self, vae: FieldVAE, residual: ResidualProcess, draws: int, seed: int) -> None:
-        self.vae = vae
-        self.residual = residual
-        self.draws = draws
-        self.seed = seed
-
-    @torch.no_grad()
-    def fit(self, series: Series) -> Path:
-        """Posterior of each eye's underlying field; its latents do not move."""
-        return Path.concatenate([self._fit(series[batch]) for batch in eye_batches(len(series))])
-
-    def _fit(self, series: Series) -> Path:
-        summary = summarise(series.td, series.mask)
-        z_loc, z_scale, field, field_draws, noise = self.decoded(summary)
-        td, td_sd, md_sd = self.residual.posterior(summary, field, field_draws, noise)
-        still = torch.zeros_like(z_loc)
-        return Path(series.last_years, z_loc, z_scale, still, still, still, td, td_sd, noise, md_sd)
-
-    @torch.no_grad()
-    def predict(self, path: Path, years: Tensor) -> Prediction:
-        """The same field at every time, with an uncertainty that grows after the last visit."""
-        ahead = (years - path.last_years[:, None]).clamp(min=0)
-        return self.residual.predict(path.td, path.td_sd, path.md_sd, path.noise, ahead)
-
-    @torch.no_grad()
-    def decoded(self, summary: FieldSummary) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Latents (mean, SD), decoded field, draws of it, and SD of a test there, from the eyes' visits."""
-        z_loc, z_scale = self.vae.guide.encoder(summary)
-        generator = torch.Generator(device=z_loc.device).manual_seed(self.seed)
-        shape = (self.draws, 1, z_loc.shape[1])  # the same draws for every eye: an eye's result is its own
-        noise_z = torch.randn(shape, dtype=z_loc.dtype, device=z_loc.device, generator=generator)
-        field_draws = self.vae.model.decoder(z_loc + z_scale * noise_z)
-        field = field_draws.mean(0)
-        return z_loc, z_scale, field, field_draws, self.vae.model.noise(self.residual.level(summary, field))
+    def covariance(self, years: Tensor, visits: Tensor, s: Tensor, single: SingleTests) -> SeriesCovariance:
+        """Covariance of an eye's tests about the decoded path and its drift; ``years``, ``visits`` (eye, visit)."""
+        kept = visits.to(s.dtype)
+        both = kept[:, :, None] * kept[:, None]
+        standing, wander = (self.spectrum(part)[None, :, None, None] for part in ("standing", "wander"))
+        apart = (years[:, :, None] - years[:, None]).abs()
+        blocks = (standing + wander * self.wander_left(apart)[:, None]) * both[:, None]
+        noise = self.noise_variance * torch.eye(years.shape[1], dtype=s.dtype, device=s.device)
+        return SeriesCovariance(self.vectors, blocks + noise, visits, s, self.visit_variance, single)

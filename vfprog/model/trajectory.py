@@ -11,6 +11,11 @@ from torch import Tensor
 
 from vfprog.data.series import Series
 
+SWEPT = 4  # work on a test that is not a plain value, in units of work on a visit's other tests
+ALIKE = (
+    1.25  # an eye joins a batch if it costs no more than so many times what the first of it does, nor less
+)
+
 
 @dataclass(frozen=True)
 class Path:
@@ -22,26 +27,49 @@ class Path:
     ----------
     last_years : Tensor (eye,)
         Time of the last visit, years.
+    n_visits : Tensor (eye,)
+        Number of visits, a whole number in the type of the others.
     z_start, z_start_sd, z_slope, z_slope_sd, z_correlation : Tensor (eye, latent)
         Posterior means and SDs of start and slope (per year), and the correlation of the two.
-    td, td_sd : Tensor (eye, location)
-        The underlying field at the last visit and its posterior SD, dB.
     noise : Tensor (eye, location)
         SD of one test there, dB.
-    md_sd : Tensor (eye,)
-        Posterior SD of the underlying field's mean TD, dB.
+    state : Tensor (eye, location, part)
+        The underlying field at the last visit in parts: level (dB), drift (dB/year) and a wander that fades (dB).
+    state_cov : Tensor (eye, location, part, part)
+        Their posterior covariance at each location.
+    md_cov : Tensor (eye, part, part)
+        The same of the mean over locations.
+    floor : Tensor (eye, location)
+        No test can be recorded below, dB.
     """
 
     last_years: Tensor
+    n_visits: Tensor
     z_start: Tensor
     z_start_sd: Tensor
     z_slope: Tensor
     z_slope_sd: Tensor
     z_correlation: Tensor
-    td: Tensor
-    td_sd: Tensor
     noise: Tensor
-    md_sd: Tensor
+    state: Tensor
+    state_cov: Tensor
+    md_cov: Tensor
+    floor: Tensor
+
+    @property
+    def td(self) -> Tensor:
+        """The underlying field at the last visit: (eye, location), dB."""
+        return torch.maximum(self.state[..., 0] + self.state[..., 2], self.floor)
+
+    @property
+    def td_sd(self) -> Tensor:
+        """Its posterior SD: (eye, location), dB."""
+        return _now(self.state_cov)
+
+    @property
+    def md_sd(self) -> Tensor:
+        """Posterior SD of its mean over locations: (eye,), dB."""
+        return _now(self.md_cov)
 
     def __getitem__(self, eyes: Tensor | slice) -> Path:
         """The paths of some eyes."""
@@ -88,6 +116,31 @@ def eye_batches(eyes: int, size: int = 2048) -> list[slice]:
     return [slice(start, start + size) for start in range(0, eyes, size)]
 
 
+def alike_batches(series: Series, entries: int = 6_000_000) -> list[Tensor]:
+    """Batches of eyes with about as many visits and tests that are not plain values: so little of them is padding.
+
+    None of the tensors of a batch has many more than ``entries`` numbers. Together the batches are every eye once.
+    """
+    floor = series.at_floor if series.at_floor is not None else torch.zeros_like(series.mask)
+    odd = SWEPT * (series.visits[..., None] & (~series.mask | floor)).sum((1, 2))
+    locations = series.mask.shape[2]
+    # By location and visit: other visits, such tests, and the coordinates of a path.
+    cost = series.n_visits * locations * (series.n_visits + odd + 2 * locations) + odd**2
+    order = torch.argsort(series.n_visits * (odd.max() + 1) + odd, stable=True)
+    cost = cost[order]
+    batches, start = [], 0
+    while start < len(order):
+        first = int(cost[start])
+        ahead = cost[start : start + max(entries // first, 1)]
+        most = ahead.cummax(0).values  # within a batch all cost what its most costly eye does
+        eyes = torch.arange(1, len(ahead) + 1, device=ahead.device)
+        fits = (most * eyes <= entries) & (most <= ALIKE * first) & (ALIKE * ahead >= first)
+        size = max(int(fits.cumprod(0).sum()), 1)
+        batches.append(order[start : start + size])
+        start += size
+    return batches
+
+
 Forecaster = Callable[[Series, Tensor], Prediction]  # tests at years (eye, time), from the eyes' visits
 
 
@@ -99,3 +152,12 @@ class Trajectory(Protocol):
 
     def predict(self, path: Path, years: Tensor) -> Prediction:
         """Tests at ``years`` (eye, time) since the eye's first field, none before its last visit."""
+
+    def underlying(self, path: Path, years: Tensor) -> Prediction:
+        """The underlying field then: the same without the noise and the shift of a test."""
+
+
+def _now(covariance: Tensor) -> Tensor:
+    """SD of level plus wander from a covariance of the parts (..., part, part)."""
+    variance = covariance[..., 0, 0] + covariance[..., 2, 2] + 2 * covariance[..., 0, 2]
+    return variance.clamp(min=1e-8).sqrt()

@@ -1,0 +1,57 @@
+"""Time to fit paths to simulated eyes of 4 to 10 visits, by method, with and without what is known of the floor.
+
+On one core: ``OMP_NUM_THREADS=1 python tests/benchmarks/trajectories.py [eyes]``. The networks are untrained, which
+changes results but not the work; CPU time counts all cores.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from time import perf_counter, process_time
+
+import numpy as np
+import torch
+
+from vfprog.config import ModelConfig
+from vfprog.data.population import load_population
+from vfprog.data.series import BRIGHTEST, Series, padded_series
+from vfprog.data.simulate import simulate_series
+from vfprog.forecast.methods import PROCESSES
+from vfprog.inference.checkpoint import build_vae
+from vfprog.model.latent import LatentTrajectory
+from vfprog.model.residual import ResidualProcess
+from vfprog.perimetry.grid import load_grid
+
+
+def draw(eyes: int) -> Series:
+    """Simulated eyes with 4 to 10 visits."""
+    rng = np.random.default_rng(1)
+    n_visits = rng.integers(4, 11, eyes)
+    drawn = simulate_series(load_population(), n_visits, 0.5, rng)
+    series = padded_series(drawn.td[drawn.mask], drawn.years[drawn.mask], n_visits, torch.float32)
+    return replace(series, at_floor=torch.as_tensor(drawn.sens <= BRIGHTEST) & series.mask)
+
+
+def main(eyes: int = 1000) -> None:
+    """Print seconds by method."""
+    series = draw(eyes)
+    assert series.at_floor is not None
+    floored = series.at_floor.any(2).any(1).float().mean()
+    torch.manual_seed(0)
+    vae = build_vae(ModelConfig(), 52).eval()
+    residual = ResidualProcess(torch.as_tensor(load_grid("24-2").xy, dtype=torch.float32))
+    print(
+        f"{eyes} eyes, {int(series.n_visits.sum())} visits; {floored:.0%} of the eyes have tests at the floor"
+    )
+    for name, parts in PROCESSES.items():
+        method = LatentTrajectory(vae, residual, **parts)
+        for floor, given in (("as values", replace(series, at_floor=None)), ("at or below", series)):
+            wall, cpu = perf_counter(), process_time()
+            method.fit(given)
+            wall, cpu = perf_counter() - wall, process_time() - cpu
+            print(f"{name:10s} floor {floor:11s} {wall:7.1f} s  {cpu:7.1f} s CPU")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

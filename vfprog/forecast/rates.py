@@ -1,37 +1,43 @@
-"""Rates of progression: an eye's least-squares slope of mean TD, shrunk by what training patients' slopes say.
-
-slope ~ N(rate, se^2) with rate from a mixture of normals among patients, so the posterior of the rate is a mixture
-of normals too. An eye with one visit gets the prior.
-"""
+"""Tables of rates: of each eye, of the regions of its field, of its locations; and what the prior does to them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logsumexp
-from scipy.stats import norm
 
+from vfprog import columns as c
 from vfprog.config import RatesConfig
 from vfprog.data.series import Series
 from vfprog.forecast.calibrate import measured_mtd
-from vfprog.forecast.rate_prior import (
-    MIN_EYES,
-    MIN_VISITS,
-    RATE_SDS,
-    RatePrior,
-    Slopes,
-    draw_stable,
-    fit_slopes,
-    log_components,
+from vfprog.forecast.detection import Detection
+from vfprog.forecast.rate_posterior import (
+    FieldPosterior,
+    RatePosterior,
+    chunks,
+    field_posterior,
+    region_posterior,
 )
+from vfprog.forecast.rate_prior import RatePrior
 from vfprog.perimetry.classical import classical_rates
+from vfprog.perimetry.grid import Grid
 
-PROGRESSING_SD = 0.7  # dB/year: progressing eyes lose |N(0, this^2)| a year, for p_progressing
-STABLE_DRAWS = 20  # of each training eye's visits, for the threshold of p_progressing
-FALLBACK_THRESHOLD = 0.95  # of p_progressing, where fewer than MIN_EYES training eyes could say
-BISECTIONS = 50  # halvings of a posterior's range: far below the rounding of any table
+MILESTONES = (12, 22)  # -dB of mean TD: moderate loss turned severe, and sight for daily life nearly gone
+MILESTONE_TAIL = 0.05  # in each end of the interval of the years until then
+WITHIN = (5, 10)  # years
+FEW_VISITS = 3  # at which the prior's part in a rate is shown
+PRIOR_SCALES = (0.5, 1.0, 2.0)
+SENSITIVITY = ["n_visits", "prior_scale", "rate", "rate_lower", "rate_upper", "p_worsening"]
+
+
+class RateTables(NamedTuple):
+    """``rates.csv``, ``rates_regions.csv`` and ``rates_locations.parquet`` (see README, "Outputs")."""
+
+    eyes: pd.DataFrame
+    regions: pd.DataFrame
+    locations: pd.DataFrame
 
 
 def mtd_series(series: Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -41,113 +47,126 @@ def mtd_series(series: Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return mtd, np.asarray(mask.any(-1)), series.years.cpu().numpy().astype(float)
 
 
-@dataclass(frozen=True)
-class RatePosterior:
-    """Mixtures of normals, one an eye: arrays (eye, component); dB/year."""
-
-    weight: np.ndarray
-    mean: np.ndarray
-    sd: np.ndarray
-
-    def expectation(self) -> np.ndarray:
-        """Posterior mean: (eye,)."""
-        return (self.weight * self.mean).sum(1)
-
-    def probability_below(self, rate: np.ndarray | float) -> np.ndarray:
-        """Posterior probability of a rate below ``rate``, one number or (eye,): (eye,)."""
-        at = np.broadcast_to(rate, len(self.weight))[:, None]
-        # Weights sum to 1 but for rounding, which must not make a probability of 1.0000000000000002.
-        return (self.weight * norm.cdf(at, self.mean, self.sd)).sum(1).clip(0.0, 1.0)
-
-    def quantile(self, probability: float) -> np.ndarray:
-        """Posterior quantile: (eye,), by bisection."""
-        reach = 8 * self.sd.max(1)
-        low, high = self.mean.min(1) - reach, self.mean.max(1) + reach
-        for _ in range(BISECTIONS):
-            middle = (low + high) / 2
-            above = self.probability_below(middle) > probability
-            low, high = np.where(above, low, middle), np.where(above, middle, high)
-        return (low + high) / 2
-
-
-def posterior_rate(slopes: Slopes, prior: RatePrior) -> RatePosterior:
-    """Posterior of each eye's rate."""
-    has = np.isfinite(slopes.se)
-    information = 1 / slopes.se[:, None] ** 2
-    variance = 1 / (1 / RATE_SDS**2 + information)
-    mean = variance * (prior.means / RATE_SDS**2 + information * slopes.slope[:, None])
-    log_weight = log_components(slopes.slope, np.where(has, slopes.se, 1.0) ** 2, prior)
-    log_weight = np.where(has[:, None], log_weight, np.log(prior.weights))
-    weight = np.exp(log_weight - logsumexp(log_weight, axis=1, keepdims=True))
-    return RatePosterior(weight, mean, np.sqrt(variance))
-
-
-def p_progressing(slopes: Slopes, prevalence: float) -> np.ndarray:
-    """Posterior probability of progression against stability: (eye,).
-
-    Stable: slope ~ N(0, se^2). Progressing: the rate is -|N(0, PROGRESSING_SD^2)|, which gives the skew normal
-    2 N(slope; 0, V) Phi(-slope tau / (se sqrt V)), V = se^2 + tau^2. No level enters, only slope and SE.
-    """
-    tau = PROGRESSING_SD
-    has = np.isfinite(slopes.se)
-    se = np.where(has, slopes.se, 1.0)
-    total = np.sqrt(se**2 + tau**2)
-    log_bayes = (
-        np.log(2)
-        + norm.logpdf(slopes.slope, 0, total)
-        - norm.logpdf(slopes.slope, 0, se)
-        + norm.logcdf(-slopes.slope * tau / (se * total))
-    )
-    odds = np.where(has, log_bayes, 0.0) + np.log(prevalence) - np.log1p(-prevalence)
-    return expit(odds)
-
-
-def fit_threshold(
-    mask: np.ndarray, years: np.ndarray, prior: RatePrior, options: RatesConfig, seed: int
-) -> float:
-    """Threshold of p_progressing that flags the configured share of stable eyes.
-
-    Stable eyes are drawn with the training patients' noise and wander at the training eyes' own visits (eye,
-    visit). The threshold is never below the prevalence: an eye of which nothing is known is not flagged.
-    """
-    enough = mask.sum(1) >= MIN_VISITS
-    if enough.sum() < MIN_EYES:
-        return FALLBACK_THRESHOLD
-    mask, years, rng = mask[enough], years[enough], np.random.default_rng(seed)
-    scores = [
-        p_progressing(
-            fit_slopes(draw_stable(years, mask, prior, rng), mask, years, prior), options.prevalence
-        )
-        for _ in range(STABLE_DRAWS)
-    ]
-    return max(float(np.quantile(np.concatenate(scores), 1 - options.false_positives)), options.prevalence)
-
-
-def rate_table(
-    eyes: pd.DataFrame, series: Series, prior: RatePrior, threshold: float, options: RatesConfig, seed: int
-) -> pd.DataFrame:
-    """``rates.csv``: one row per eye (see README, "Outputs"); rates in dB/year of the plain mean of TD."""
-    mtd, mask, years = mtd_series(series)
-    slopes = fit_slopes(mtd, mask, years, prior)
-    posterior = posterior_rate(slopes, prior)
-    progressing = p_progressing(slopes, options.prevalence)
-    classical = classical_rates(
+def fields(series: Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Total deviation (dB), whether it was tested, and years of a series: (eye, visit[, location])."""
+    return (
         series.td.cpu().numpy().astype(float),
         series.mask.cpu().numpy(),
-        years,
-        options.poplr_permutations,
-        seed,
+        series.years.cpu().numpy().astype(float),
     )
-    table = eyes.assign(
+
+
+def rate_tables(
+    eyes: pd.DataFrame,
+    series: Series,
+    grid: Grid,
+    prior: RatePrior,
+    detection: Detection,
+    options: RatesConfig,
+    seed: int,
+    at_floor: np.ndarray | None = None,
+) -> RateTables:
+    """Rates in dB/year of the plain mean of TD over an eye's field, and over each of the grid's regions.
+
+    ``detection`` holds what the detector says of the same eyes. ``at_floor`` (eye, visit, location) says which values
+    pointwise methods take as censored, if any.
+    """
+    regions = np.array(list(grid.regions.values()))
+    everywhere = np.concatenate([regions, np.eye(grid.n, dtype=bool)])
+    of_eye, of_region = [], []
+    for part, since_middle in chunks(*fields(series), prior):
+        of_eye.append(_field_columns(field_posterior(part, since_middle, prior)))
+        found = region_posterior(part, everywhere, prior)
+        of_region.append(
+            {**_rate_columns(found.rate), "ls_slope": found.slope, "n_locations": found.locations}
+        )
+    by_region = {name: np.concatenate([part[name] for part in of_region]) for name in of_region[0]}
+    tables = [
+        _long(eyes, {name: values[:, part] for name, values in by_region.items()}, labels)
+        for part, labels in (
+            (slice(len(regions)), pd.DataFrame({"region": list(grid.regions)})),
+            (slice(len(regions), None), _location_labels(grid)),
+        )
+    ]
+    whole = pd.DataFrame({name: np.concatenate([part[name] for part in of_eye]) for name in of_eye[0]})
+    table = pd.concat([_eye_columns(eyes, series), whole], axis=1).assign(
+        p_progressing=detection.p_progressing,
+        progressing=detection.flagged,
+        progressing_threshold=detection.threshold,
+    )
+    td, mask, years = fields(series)
+    classical = classical_rates(td, mask, years, options.poplr_permutations, seed, at_floor)
+    return RateTables(
+        pd.concat([table, classical.set_axis(table.index)], axis=1),
+        tables[0],
+        tables[1].drop(columns="n_locations"),
+    )
+
+
+def prior_sensitivity(eyes: pd.DataFrame, series: Series, prior: RatePrior) -> pd.DataFrame:
+    """``prior_sensitivity.csv``: rates from each eye's first three visits, the prior's paces halved and doubled."""
+    enough = np.flatnonzero(series.n_visits.cpu().numpy() >= FEW_VISITS)
+    chosen = eyes.iloc[enough].reset_index(drop=True)
+    tables = [pd.DataFrame(columns=[*chosen, *SENSITIVITY])]
+    if len(enough):
+        first = series[enough].first(FEW_VISITS)
+        tables = [_at_scale(chosen, first, replace(prior, pace_scale=scale)) for scale in PRIOR_SCALES]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _at_scale(eyes: pd.DataFrame, series: Series, prior: RatePrior) -> pd.DataFrame:
+    parts = [
+        pd.DataFrame(_rate_columns(field_posterior(part, since, prior).rate))
+        for part, since in chunks(*fields(series), prior)
+    ]
+    table = eyes.assign(n_visits=FEW_VISITS, prior_scale=prior.pace_scale)
+    return pd.concat([table, pd.concat(parts, ignore_index=True)], axis=1)[[*eyes, *SENSITIVITY]]
+
+
+def _eye_columns(eyes: pd.DataFrame, series: Series) -> pd.DataFrame:
+    """What is known of an eye without any model."""
+    mtd, tested, years = mtd_series(series)
+    return eyes.reset_index(drop=True).assign(
         n_visits=series.n_visits.cpu().numpy(),
         years_followed=series.last_years.cpu().numpy() - years[:, 0],
-        baseline_md=np.where(mask[:, 0], mtd[:, 0], np.nan),
-        rate=posterior.expectation(),
-        rate_lower=posterior.quantile(0.025),
-        rate_upper=posterior.quantile(0.975),
-        p_worsening=posterior.probability_below(0.0),
-        p_progressing=progressing,
-        progressing=(progressing > threshold) & np.isfinite(slopes.se),
-        p_faster_1=posterior.probability_below(-1.0),
+        baseline_md=np.where(tested[:, 0], mtd[:, 0], np.nan),
     )
-    return pd.concat([table, classical.set_axis(table.index)], axis=1)
+
+
+def _rate_columns(rate: RatePosterior) -> dict[str, np.ndarray]:
+    """Summaries of a rate's posterior, each of the posterior's leading shape."""
+    return {
+        "rate": rate.expectation(),
+        "rate_lower": rate.quantile(0.025),
+        "rate_upper": rate.quantile(0.975),
+        "p_worsening": rate.probability_below(0.0),
+        "p_faster_0_5": rate.probability_below(-0.5),
+        "p_faster_1": rate.probability_below(-1.0),
+        "p_faster_2": rate.probability_below(-2.0),
+    }
+
+
+def _field_columns(field: FieldPosterior) -> dict[str, np.ndarray]:
+    """Summaries of the field's rate, and of the years from the last visit until its mean TD reaches each milestone."""
+    columns = _rate_columns(field.rate)
+    for md in MILESTONES:
+        for name, p in (("median", 0.5), ("lower", MILESTONE_TAIL), ("upper", 1 - MILESTONE_TAIL)):
+            columns[f"years_to_{md}_{name}"] = field.years_until(-md, p)
+        for years in WITHIN:
+            columns[f"p_reaches_{md}_in_{years}"] = field.probability_reached(-md, years)
+    return columns
+
+
+def _location_labels(grid: Grid) -> pd.DataFrame:
+    return pd.DataFrame({c.LOCATION: np.arange(1, grid.n + 1), c.X: grid.xy[:, 0], c.Y: grid.xy[:, 1]})
+
+
+def _long(eyes: pd.DataFrame, columns: dict[str, np.ndarray], labels: pd.DataFrame) -> pd.DataFrame:
+    """One row per eye and label from arrays (eye, label); rates are blank where no location is counted."""
+    n = len(labels)
+    keys = eyes.loc[eyes.index.repeat(n)].reset_index(drop=True)
+    named = pd.concat([labels] * len(eyes), ignore_index=True)
+    values = pd.DataFrame({name: array.ravel() for name, array in columns.items()})
+    known = values["n_locations"] > 0
+    values = values.where(known, np.nan).assign(n_locations=values["n_locations"])
+    return pd.concat([keys, named, values], axis=1)

@@ -1,0 +1,161 @@
+"""Posterior of the rates of many eyes: of the whole field, of its regions, and of each location.
+
+A region's rate is the mean of its locations' slopes. It is learnt from four means of least-squares slopes, those of its
+damaged locations and of its others, and those of the rest of the field likewise, with the errors they share: over all
+locations at once, each by itself, a few true but local losses would be taken for noise. With many visits a region's
+rate is its least-squares slope, with few it is drawn to what patients' eyes of such damage do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logsumexp, ndtr
+
+from vfprog.forecast.rate_prior import Means, RatePrior, by_damage, components, group_means
+from vfprog.forecast.rate_scatter import VISIT
+from vfprog.forecast.rate_slopes import Slopes, fit_lines, with_errors
+
+BISECTIONS = 30  # halvings of a range: far below the rounding of any table
+HORIZON = 50.0  # years, beyond which reaching an MD is not said
+SMALLEST_SD = 1e-6  # dB/year, below which rounding would decide
+CHUNK = 250  # eyes at once, for memory
+
+
+@dataclass(frozen=True)
+class RatePosterior:
+    """Mixtures of normals: arrays (..., component); dB/year."""
+
+    weight: np.ndarray
+    mean: np.ndarray
+    sd: np.ndarray
+
+    def __getitem__(self, index: int | slice | tuple) -> RatePosterior:
+        """The mixtures at some places of the leading axes."""
+        return RatePosterior(self.weight[index], self.mean[index], self.sd[index])
+
+    def expectation(self) -> np.ndarray:
+        """Posterior mean: (...)."""
+        return (self.weight * self.mean).sum(-1)
+
+    def probability_below(self, rate: np.ndarray | float) -> np.ndarray:
+        """Posterior probability of a rate below ``rate``, one number or (...)."""
+        z = (np.asarray(rate)[..., None] - self.mean) / self.sd
+        # Weights sum to 1 but for rounding, which must not make a probability of 1.0000000000000002.
+        return (self.weight * ndtr(z)).sum(-1).clip(0.0, 1.0)
+
+    def quantile(self, probability: float) -> np.ndarray:
+        """Posterior quantile: (...), by bisection."""
+        low, high = (self.mean - 8 * self.sd).min(-1), (self.mean + 8 * self.sd).max(-1)
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            above = self.probability_below(middle) > probability
+            low, high = np.where(above, low, middle), np.where(above, middle, high)
+        return (low + high) / 2
+
+
+@dataclass(frozen=True)
+class FieldPosterior:
+    """Rate of an eye's mean TD, and the mean TD at its last visit, jointly.
+
+    Attributes
+    ----------
+    rate : RatePosterior
+        Arrays (eye, component).
+    md, md_variance : array (eye,)
+        Mean TD at the mean time of the visits (dB) and its error variance (dB^2), independent of the rate.
+    since_middle : array (eye,)
+        Years from that time to the last visit.
+    """
+
+    rate: RatePosterior
+    md: np.ndarray
+    md_variance: np.ndarray
+    since_middle: np.ndarray
+
+    def probability_reached(self, md: float, years: np.ndarray | float) -> np.ndarray:
+        """Probability that the mean TD has fallen to ``md`` (dB) so many years after the last visit: (eye,)."""
+        ahead = (np.asarray(years) + self.since_middle)[:, None]
+        mean = self.md[:, None] + self.rate.mean * ahead
+        sd = np.sqrt(self.md_variance[:, None] + (self.rate.sd * ahead) ** 2)
+        return (self.rate.weight * ndtr((md - mean) / sd)).sum(1).clip(0.0, 1.0)
+
+    def years_until(self, md: float, probability: float) -> np.ndarray:
+        """Years after which ``md`` is reached with that probability: (eye,).
+
+        0 where it is reached already, infinite where it is not reached within ``HORIZON``.
+        """
+        eyes = len(self.md)
+        low, high = np.zeros(eyes), np.full(eyes, HORIZON)
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            reached = self.probability_reached(md, middle) >= probability
+            low, high = np.where(reached, low, middle), np.where(reached, middle, high)
+        within = np.where(self.probability_reached(md, HORIZON) >= probability, high, np.inf)
+        return np.where(self.probability_reached(md, 0.0) >= probability, 0.0, within)
+
+
+@dataclass(frozen=True)
+class RegionPosterior:
+    """Rates of regions: ``rate`` (eye, region, component); the least-squares ``slope`` and number of ``locations``
+    counted, (eye, region). A region without counted locations has a slope of NaN, and its rate says nothing."""
+
+    rate: RatePosterior
+    slope: np.ndarray
+    locations: np.ndarray
+
+
+def chunks(
+    td: np.ndarray, mask: np.ndarray, years: np.ndarray, prior: RatePrior
+) -> Iterator[tuple[Slopes, np.ndarray]]:
+    """Slopes of eyes in chunks, in order, with the years from their mean time to their last visit."""
+    for start in range(0, len(td), CHUNK):
+        part = slice(start, start + CHUNK)
+        lines = fit_lines(td[part], mask[part], years[part], float(prior.scatter[VISIT]))
+        last = np.where(lines.visits, lines.years, -np.inf).max(1)
+        yield with_errors(lines, prior.scatter), last - lines.mid_years
+
+
+def field_posterior(slopes: Slopes, since_middle: np.ndarray, prior: RatePrior) -> FieldPosterior:
+    """Posterior of the rate of mean TD over the counted locations."""
+    groups = by_damage(slopes.level, slopes.counted)
+    rate = _posterior(group_means(slopes, groups), _shares(slopes.counted, groups), prior)
+    return FieldPosterior(rate, slopes.md, slopes.md_variance, since_middle)
+
+
+def region_posterior(slopes: Slopes, regions: np.ndarray, prior: RatePrior) -> RegionPosterior:
+    """Posterior of the rate of each region, (region, location) of bool."""
+    inside = regions & slopes.counted[:, None]
+    rest = ~regions & slopes.counted[:, None]
+    level = slopes.level[:, None]
+    groups = np.concatenate([by_damage(level, inside), by_damage(level, rest)], axis=-2)
+    shares = _shares(inside, groups)
+    shares[..., 2:] = 0.0
+    rate = _posterior(group_means(slopes, groups), shares, prior)
+    n = inside.sum(-1)
+    slope = np.einsum("erj,ej->er", inside, slopes.slope) / np.maximum(n, 1)
+    return RegionPosterior(rate, np.where((n > 0) & slopes.regressed[:, None], slope, np.nan), n)
+
+
+def _shares(region: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Each group's share of a region's locations: (..., location), (..., group, location) -> (..., group)."""
+    return (groups > 0).sum(-1) / np.maximum(region.sum(-1), 1)[..., None]
+
+
+def _posterior(means: Means, shares: np.ndarray, prior: RatePrior) -> RatePosterior:
+    """Posterior of the mean over groups, weighted by ``shares`` (..., group)."""
+    found = []
+    for (p, pace), weight in zip(components(prior), prior.weights.ravel(), strict=True):
+        expected = prior.pace_scale * prior.means[p] * means.profile[p]
+        total = means.error + pace**2 * means.spread[p]
+        covariance = pace**2 * (means.spread[p] @ shares[..., None])[..., 0]
+        residual = means.slope - expected
+        solved = np.linalg.solve(total, np.stack([residual, covariance], -1))
+        log = np.log(weight) - 0.5 * ((residual * solved[..., 0]).sum(-1) + np.linalg.slogdet(total)[1])
+        mean = (shares * expected).sum(-1) + (covariance * solved[..., 0]).sum(-1)
+        variance = (shares * covariance).sum(-1) - (covariance * solved[..., 1]).sum(-1)
+        found.append((log, mean, np.sqrt(np.maximum(variance, SMALLEST_SD**2))))
+    log, mean, sd = (np.stack(part, -1) for part in zip(*found, strict=True))
+    return RatePosterior(np.exp(log - logsumexp(log, axis=-1, keepdims=True)), mean, sd)

@@ -1,0 +1,171 @@
+"""Least-squares slopes of every location of many eyes, and how their errors hang together.
+
+A visit that reads too high or too low as a whole is corrected first; what its correction leaves uncertain is part of
+the errors, as are the noise of tests, wander and the scatter of visits (:mod:`~vfprog.forecast.rate_scatter`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vfprog.forecast.rate_scatter import (
+    TEST,
+    VISIT,
+    WANDER,
+    WANDER_SHARED,
+    Forms,
+    own_scatter,
+    persistence,
+    quadratic_forms,
+)
+from vfprog.perimetry.noise import noise_sd
+from vfprog.perimetry.visit_shift import (
+    FELT,
+    VISIT_VARIANCE,
+    VisitMeans,
+    mean_level,
+    posterior_shift,
+    visit_means,
+)
+
+UNKNOWN = 1e6  # variance of a slope of which nothing is known, (dB/year)^2
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Least-squares lines of each location, before anything is said of their errors.
+
+    Attributes
+    ----------
+    slope : array (eye, location)
+        dB/year, 0 where there is none.
+    level : array (eye, location)
+        Mean over visits, dB; 0 where never tested.
+    counted : array (eye, location) of bool
+        Locations that stand for the eye: those with a slope, or in an eye without any slope those tested.
+    weight : array (eye, visit, location)
+        slope = sum over visits of weight * value; 0 where the location has no slope.
+    share : array (eye, visit, location)
+        level = sum over visits of share * value.
+    shift_variance : array (eye, visit)
+        What the correction of shifted visits leaves uncertain, dB^2.
+    forms : Forms
+        Of the residuals.
+    years, visits : array (eye, visit)
+    """
+
+    slope: np.ndarray
+    level: np.ndarray
+    counted: np.ndarray
+    weight: np.ndarray
+    share: np.ndarray
+    shift_variance: np.ndarray
+    forms: Forms
+    years: np.ndarray
+    visits: np.ndarray
+
+    @property
+    def mid_years(self) -> np.ndarray:
+        """Mean time of the visits, years: (eye,)."""
+        return (self.years * self.visits).sum(1) / np.maximum(self.visits.sum(1), 1)
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """Slopes with the covariance of their errors.
+
+    Attributes
+    ----------
+    slope, level : array (eye, location)
+        dB/year, and dB (mean over visits).
+    counted : array (eye, location) of bool
+        As in :class:`Lines`.
+    covariance : array (eye, location, location)
+        Of the slopes' errors, (dB/year)^2; ``UNKNOWN`` on the diagonal where there is no slope.
+    md, md_variance : array (eye,)
+        Mean of the counted levels (dB) and its error variance (dB^2): the mean TD at ``mid_years``.
+    mid_years : array (eye,)
+    """
+
+    slope: np.ndarray
+    level: np.ndarray
+    counted: np.ndarray
+    covariance: np.ndarray
+    md: np.ndarray
+    md_variance: np.ndarray
+    mid_years: np.ndarray
+
+    @property
+    def regressed(self) -> np.ndarray:
+        """Whether an eye has any slope: (eye,)."""
+        return np.diagonal(self.covariance, axis1=1, axis2=2).min(1) < UNKNOWN
+
+
+def fit_lines(td: np.ndarray, mask: np.ndarray, years: np.ndarray, visit_variance: float) -> Lines:
+    """Lines of each location after the correction of shifted visits.
+
+    Parameters
+    ----------
+    td : array (eye, visit, location)
+        Total deviation, dB, 0 where not tested.
+    mask : array of bool, same shape
+        True = tested.
+    years : array (eye, visit)
+        Time of each visit.
+    visit_variance : float
+        By which visits stray anyway, dB^2: only beyond it a visit is taken as shifted.
+    """
+    visits = np.asarray(mask.any(2))
+    level, n = mean_level(td, mask), np.maximum(mask.sum(1), 1)
+    felt = _felt(level)
+    means = visit_means(td, mask)
+    strayed = VisitMeans(means.mean, means.variance + (visit_variance - VISIT_VARIANCE))
+    shift, shift_variance = posterior_shift(strayed, years)
+    corrected = td - mask * shift[:, :, None] * felt[:, None]
+
+    share = mask / n[:, None]
+    t = mask * (years[:, :, None] - np.einsum("evj,ev->ej", share, years)[:, None])
+    sxx = (t**2).sum(1)
+    has = sxx > 1e-6
+    weight = t / np.where(has, sxx, np.inf)[:, None]
+    centred = mask * (corrected - np.einsum("evj,evj->ej", share, corrected)[:, None])
+    slope = (weight * centred).sum(1)
+    sd = np.where(has, noise_sd(level), np.inf)
+    residual = has[:, None] * (centred - t * slope[:, None])
+    forms = quadratic_forms(residual, sd, felt, years, visits, shift_variance)
+    counted = np.asarray(np.where(has.any(1, keepdims=True), has, mask.any(1)))
+    level = np.einsum("evj,evj->ej", share, corrected)
+    return Lines(slope, level, counted, weight, share, shift_variance, forms, years, visits)
+
+
+def with_errors(lines: Lines, common: np.ndarray) -> Slopes:
+    """Slopes with their errors under each eye's own scatter, moderated by the training eyes' ``common`` (part,)."""
+    scatter = own_scatter(lines.forms, common)
+    unknown = np.where((lines.weight != 0).any(1), 0.0, UNKNOWN)
+    covariance = _error_covariance(lines, lines.weight, scatter)
+    covariance += unknown[:, :, None] * np.eye(unknown.shape[1])
+    n = np.maximum(lines.counted.sum(1), 1)
+    mean_share = np.where(lines.counted[:, None], lines.share, 0.0)
+    md_variance = _error_covariance(lines, mean_share, scatter).sum((1, 2)) / n**2
+    md = (lines.level * lines.counted).sum(1) / n
+    return Slopes(lines.slope, lines.level, lines.counted, covariance, md, md_variance, lines.mid_years)
+
+
+def _felt(level: np.ndarray) -> np.ndarray:
+    """How much of a visit's shift locations of these levels feel, 0 to 1."""
+    return np.clip((level + FELT[0]) / FELT[1], 0.0, 1.0)
+
+
+def _error_covariance(lines: Lines, weight: np.ndarray, scatter: np.ndarray) -> np.ndarray:
+    """Covariance of weighted sums over visits, (eye, visit, location) of weights -> (eye, location, location), dB^2."""
+    sd, felt = noise_sd(lines.level), _felt(lines.level)
+    alike = np.swapaxes(weight, 1, 2)
+    same_visit = alike @ weight
+    lasting = alike @ persistence(lines.years, lines.visits) @ weight
+    shifted = (alike * lines.shift_variance[:, None]) @ weight
+    test = scatter[:, TEST, None, None] * same_visit * np.eye(sd.shape[1])
+    wander = scatter[:, WANDER, None, None] * lasting * WANDER_SHARED
+    visit = scatter[:, VISIT, None, None] * same_visit + shifted
+    return sd[:, :, None] * sd[:, None] * (test + wander) + felt[:, :, None] * felt[:, None] * visit

@@ -11,18 +11,19 @@ from vfprog.data.series import Series
 from vfprog.errors import UserError
 from vfprog.forecast.retest import retest_error
 from vfprog.inference.checkpoint import build_vae
-from vfprog.model.residual import ResidualProcess, StaticField
+from vfprog.model.latent import LatentTrajectory
+from vfprog.model.residual import ResidualProcess
 from vfprog.perimetry.grid import load_grid
 
 OPTIONS = EvaluationConfig(bootstrap=100)
 
 
 @pytest.fixture(scope="module")
-def static() -> StaticField:
+def static() -> LatentTrajectory:
     torch.manual_seed(0)
     vae = build_vae(ModelConfig(latent_dim=2, decoder_hidden=[4], encoder_hidden=[4]), 52).double()
     xy = torch.as_tensor(load_grid("24-2").xy)
-    return StaticField(vae, ResidualProcess(xy).double(), 4, 1)
+    return LatentTrajectory(vae, ResidualProcess(xy).double(), network=True, drift=False)
 
 
 def test_raw_error_is_the_distance_from_the_mean_of_the_others(static, make_series, make_eyes):

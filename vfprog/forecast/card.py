@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -11,9 +12,11 @@ from vfprog import columns as c
 from vfprog.config import RatesConfig, TrajectoryConfig
 from vfprog.data.series import series_from_visits
 from vfprog.forecast.calibrate import fit_calibration, normal_calibration
-from vfprog.forecast.methods import forecast_methods, forecast_origins
+from vfprog.forecast.detection import fit_detector
+from vfprog.forecast.methods import PROCESSES, forecast_methods, forecast_origins
 from vfprog.forecast.rate_prior import fit_rate_prior
-from vfprog.forecast.rates import fit_threshold, mtd_series
+from vfprog.forecast.rates import fields
+from vfprog.forecast.shrunk import fit_shrinkage
 from vfprog.inference.fit_residual import fit_residual
 from vfprog.model.field_vae import FieldVAE
 from vfprog.perimetry.grid import Grid
@@ -32,33 +35,43 @@ def calibrate_model(
     """Fit everything but the networks on training patients' visits; the result goes on the card."""
     series = series_from_visits(visits, grid).to(vae.device)
     xy = torch.as_tensor(grid.xy, dtype=series.td.dtype, device=series.td.device)
-    residual = fit_residual(vae, series, xy, seed)
-    methods = forecast_methods(trajectory, vae, residual, seed)
+    residuals = {name: fit_residual(vae, series, xy, **parts) for name, parts in PROCESSES.items()}
+    shrinkage = fit_shrinkage(series)
+    methods = forecast_methods(trajectory, vae, residuals, shrinkage, seed)
     calibration = {}
     for name, method in methods.items():
         forecasts = forecast_origins(method, series, CALIBRATION_VISITS)
         calibration[name] = (fit_calibration(forecasts) if forecasts else normal_calibration()).to_card()
-    mtd, mask, years = mtd_series(series)
-    prior = fit_rate_prior(mtd, mask, years)
+    td, tested, years = fields(series)
+    prior = fit_rate_prior(td, tested, years)
     return {
-        "residual": {k: round(v.item(), 5) for k, v in residual.scalars.items()},
+        "residual": {name: fitted.to_card() for name, fitted in residuals.items()},
+        "shrunk_plr": shrinkage.to_card(),
         "calibration": calibration,
         "rate_prior": prior.to_card(),
-        "threshold": round(fit_threshold(mask, years, prior, rates, seed), 5),
+        "detector": fit_detector(years, np.asarray(tested.any(2)), rates, seed).to_card(),
     }
 
 
 def model_card(
-    name: str, architecture: dict[str, Any], visits: pd.DataFrame, fitted: dict[str, Any]
+    name: str,
+    architecture: dict[str, Any],
+    cohorts: list[str],
+    unseen: int,
+    visits: pd.DataFrame,
+    fitted: dict[str, Any],
 ) -> dict[str, Any]:
-    """The card: what was trained (``architecture.json``), what was fitted, and on which data."""
+    """The card: what was trained (``architecture.json``), what was ``fitted``, and on which data.
+
+    ``cohorts`` and their ``visits`` are what was fitted on, ``unseen`` the number of their patients kept apart.
+    """
     training, options = architecture["training"], architecture["options"]
-    cohorts = ", ".join(training["cohorts"])
     data = (
         f"Networks: {training['population_series']} series simulated from the shipped population, and "
-        f"{training['patients']} training patients of {cohorts}. Residual process, predictive quantiles, rate prior "
-        f"and threshold: {visits[c.PATIENT].nunique()} training and validation patients of {cohorts}. "
-        "Test patients and cohorts with role apply touched nothing of this. They may have touched the constants "
+        f"{training['patients']} training patients of {', '.join(training['cohorts'])}. Residual process, predictive "
+        f"quantiles and rate prior: {visits[c.PATIENT].nunique()} training and validation patients of "
+        f"{', '.join(cohorts)}. {_untouched(unseen, training['fold'])} Cohorts with role apply touched nothing of "
+        "this. The detector: simulated eyes tested as often as those patients. Both may have touched the constants "
         "shipped with vfprog: the population rests on UWHVF, the noise of a test on the Halifax retests and Rotterdam, "
         "and the residual process starts from values fitted to Rotterdam."
     )
@@ -68,8 +81,18 @@ def model_card(
         "latent_dim": options["latent_dim"],
         "beta": options["train"]["beta"],
         "seed": training["seed"],
+        "fold": training["fold"],
         "device": training["device"],
         "data": data,
         "training": training,
+        "calibrated_on": cohorts,
         **fitted,
     }
+
+
+def _untouched(unseen: int, fold: int) -> str:
+    """Which patients of the cohorts were kept apart from all fitting."""
+    if unseen:
+        of_fold = f" of fold {fold}" if fold else ""
+        return f"The {unseen} test patients{of_fold} touched nothing of this."
+    return "No patient was kept apart: scores come from further models, each trained without those it scores."

@@ -11,14 +11,13 @@ import pandas as pd
 
 from vfprog.config import EvaluationConfig
 from vfprog.data.series import eyes_of, series_from_visits
+from vfprog.forecast.methods import PROCESSES
 from vfprog.forecast.retest import retest_error
 from vfprog.forecast.serving import ServingModel
 from vfprog.inference.assess import assess
 from vfprog.io import read_json
-from vfprog.model.residual import StaticField
+from vfprog.model.latent import LatentTrajectory
 from vfprog.perimetry.grid import Grid
-
-RETEST_DRAWS = 64  # of z, whose decoded mean is the denoised field
 
 
 def model_row(
@@ -34,7 +33,7 @@ def model_row(
     card = read_json(folder / "card.json")
     device = serving.vae.device
     assessment = assess(serving.vae, series_from_visits(held_out, grid).to(device), seed)
-    static = StaticField(serving.vae, serving.residual, RETEST_DRAWS, seed)
+    static = LatentTrajectory(serving.vae, serving.residuals["static"], **PROCESSES["static"])
     errors = [
         retest_error(eyes_of(visits), series_from_visits(visits, grid).to(device), static, options, seed)
         for visits in retests
@@ -47,3 +46,10 @@ def model_row(
         "c2st_accuracy": float("nan"),
         "seconds": card["training"]["seconds"],
     }
+
+
+def average_folds(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """``models.csv`` from the rows of models, those of one model's folds averaged."""
+    same = ["model", "kind", "latent_dim", "beta", "seed"]
+    table = pd.DataFrame(rows).groupby(same, sort=False, as_index=False).mean()
+    return table.assign(active_units=table["active_units"].round().astype(int))

@@ -9,14 +9,14 @@ from vfprog.config import EvaluationConfig
 from vfprog.data.series import Series
 from vfprog.errors import UserError
 from vfprog.forecast.score import SIZE, by_patient, interval, patient_bootstrap
-from vfprog.model.residual import StaticField
+from vfprog.model.latent import LatentTrajectory
 from vfprog.model.summary import summarise
 
 COLUMNS = ["method", "value", "lower", "upper", *SIZE]
 
 
 def retest_error(
-    eyes: pd.DataFrame, series: Series, static: StaticField, options: EvaluationConfig, seed: int
+    eyes: pd.DataFrame, series: Series, static: LatentTrajectory, options: EvaluationConfig, seed: int
 ) -> pd.DataFrame:
     """Denoising of single fields of eyes that did not change: one row per estimate (``retest.csv``).
 
@@ -38,7 +38,7 @@ def retest_error(
     if not bool((others > 0).any()):
         raise UserError("retest: no eye of the cohort has two included fields; set `retest: false` for it")
     mask = (single.mask[:, 0] & (others > 0)).cpu().numpy()
-    decoded = static.decoded(summarise(single.td, single.mask))[2]
+    decoded = static.encoded(single).field[:, 0]
     estimates = {"raw": single.td[:, 0], "vae": decoded, "static": static.fit(single).td}
 
     patient, bootstrap = patient_bootstrap(eyes, options, seed)

@@ -70,12 +70,26 @@ class PatientBootstrap:
         self.patients = patients
         self.weights = rng.multinomial(patients, np.full(patients, 1 / patients), replicates).astype(float)
 
+    def replicates(self, total: np.ndarray, count: np.ndarray) -> np.ndarray:
+        """Means over resampled patients, from the sums (..., patient, column) and numbers (patient, column) of values.
+
+        The result is (..., replicate, column), NaN where no resampled patient has a value.
+        """
+        resampled = self.weights @ count
+        return np.asarray((self.weights @ total) / np.where(resampled > 0, resampled, np.nan))
+
     def mean(self, total: np.ndarray, count: np.ndarray) -> tuple[float, float, float]:
         """Mean, lower and upper bound from the sums and numbers of values by patient: two arrays (patient,)."""
-        resampled = self.weights @ count
-        means = (self.weights @ total)[resampled > 0] / resampled[resampled > 0]
-        lower, upper = np.quantile(means, [0.025, 0.975])
-        return float(total.sum() / count.sum()), float(lower), float(upper)
+        lower, upper = bounds(self.replicates(total[:, None], count[:, None]))
+        return float(total.sum() / count.sum()), float(lower[0]), float(upper[0])
+
+
+def bounds(replicates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """95 % bootstrap interval from replicates (..., replicate, column): two arrays (..., column)."""
+    # nanquantile goes column by column, which takes long, so it is left to cells that few patients share.
+    quantile = np.nanquantile if np.isnan(replicates).any() else np.quantile
+    lower, upper = quantile(replicates, [0.025, 0.975], axis=-2)
+    return lower, upper
 
 
 def patient_bootstrap(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from vfprog.config import MODEL_FILES
+from vfprog.errors import UserError
 from vfprog.forecast.calibrate import Calibration
+from vfprog.forecast.shrunk import Shrinkage
 from vfprog.inference.checkpoint import load_vae
-from vfprog.io import read_json
+from vfprog.io import atomic, read_json, write_json
 from vfprog.model.field_vae import FieldVAE
 from vfprog.model.residual import ResidualProcess
 from vfprog.perimetry.grid import Grid
@@ -17,10 +21,15 @@ from vfprog.perimetry.grid import Grid
 
 @dataclass(frozen=True)
 class ServingModel:
-    """Networks, residual process, and the calibration of each forecasting method by name."""
+    """Networks, prior of shrunk regression, and by method its residual process, if any, and its calibration.
 
+    ``fold`` is the fold of patients that the model never saw; 0 for the model that serves rates and forecasts.
+    """
+
+    fold: int
     vae: FieldVAE
-    residual: ResidualProcess
+    residuals: dict[str, ResidualProcess]
+    shrinkage: Shrinkage
     calibration: dict[str, Calibration]
 
 
@@ -28,5 +37,28 @@ def load_model(folder: Path, grid: Grid, device: torch.device) -> ServingModel:
     """Load a model from its folder of a run (``results/<run>/models/<model>``)."""
     card = read_json(folder / "card.json")
     vae = load_vae(folder / "weights.safetensors", folder / "architecture.json", device)
-    residual = ResidualProcess(torch.as_tensor(grid.xy, dtype=torch.float32), card["residual"]).to(device)
-    return ServingModel(vae, residual, {k: Calibration.from_card(v) for k, v in card["calibration"].items()})
+    xy = torch.as_tensor(grid.xy, dtype=torch.float32)
+    residuals = {name: ResidualProcess(xy, fitted).to(device) for name, fitted in card["residual"].items()}
+    calibration = {name: Calibration.from_card(fitted) for name, fitted in card["calibration"].items()}
+    return ServingModel(card["fold"], vae, residuals, Shrinkage(**card["shrunk_plr"]), calibration)
+
+
+def adopt_model(source: Path, target: Path, name: str, grid: Grid) -> None:
+    """Copy a trained model's files to the folder ``target`` of a run, once they are seen to load; the card last.
+
+    Raises
+    ------
+    UserError
+        If a file is damaged or of another layout.
+    """
+    try:
+        load_model(source, grid, torch.device("cpu"))
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"{source}: not a model that this version of vfprog can use ({type(error).__name__}: {error}); "
+            "train it anew"
+        ) from None
+    for file in MODEL_FILES[:-1]:
+        with atomic(target / file) as temporary:
+            shutil.copyfile(source / file, temporary)
+    write_json({**read_json(source / MODEL_FILES[-1]), "model": name}, target / MODEL_FILES[-1])

@@ -1,0 +1,173 @@
+"""The detector: false positives of stable eyes however long the series, monotone, blind where nothing is known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from importlib.resources import files
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.stats import norm
+
+from vfprog.config import CohortConfig, Conditions, RatesConfig
+from vfprog.data.nerve_fibres import simulate_nerve_fibres
+from vfprog.data.population import load_population
+from vfprog.data.preprocess import preprocess
+from vfprog.data.readers import read_cohort
+from vfprog.data.simulate import simulate_series
+from vfprog.data.views import Views, views_from_visits
+from vfprog.forecast import detection
+from vfprog.forecast.detection import RATE_SD, Detector, ScoreModel, fit_detector
+from vfprog.perimetry.grid import load_grid
+
+OPTIONS = RatesConfig(prevalence=0.3)
+HALF_YEARLY = np.tile(np.arange(12) / 2, (40, 1))
+NEW_EYES = 800
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    """Fitted to fewer eyes than usual, for speed: their thresholds are surer to err to the safe side."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(detection, "SIMULATED_EYES", 1500)
+        return fit_detector(HALF_YEARLY, np.ones(HALF_YEARLY.shape, bool), OPTIONS, seed=1)
+
+
+def simulated(interval: float = 0.5, eyes: int = NEW_EYES, seed: int = 99, **conditions: object) -> Views:
+    rng = np.random.default_rng(seed)
+    usual = Conditions.model_validate({"rate_scale": (1.0, 1.0), **conditions})
+    drawn = simulate_series(load_population(), np.full(eyes, 16), interval, rng, conditions=usual)
+    age = drawn.age[:, None] + drawn.years
+    thickness = simulate_nerve_fibres(drawn.course, age, load_grid("24-2"), rng).astype(float)
+    shapes = (drawn.td.shape, thickness.shape)
+    tested, measured = (np.ones(shape, bool) for shape in shapes)
+    return Views(drawn.td, tested, drawn.years, np.full(eyes, 16), thickness, measured)
+
+
+@pytest.fixture(scope="module")
+def stable() -> Views:
+    """Stable eyes that the detector was not fitted to: wander, visit effects, noise, and the learning effect."""
+    return simulated(stable=True)
+
+
+@pytest.mark.parametrize("n", [3, 4, 6, 9, 12, 16])
+def test_stable_eyes_are_flagged_at_the_configured_rate(detector, stable, n):
+    """Sampling leaves the share of 800 eyes within 0.8 points of its own rate."""
+    first = stable.first(n)
+    assert 0.015 < detector.detect(first.without_structure()).flagged.mean() < 0.07
+    assert 0.015 < detector.detect(first).flagged.mean() < 0.07
+
+
+def test_visits_twice_as_close_or_as_far_apart_are_not_flagged_much_more(detector):
+    for interval in (0.25, 1.0):
+        views = simulated(interval, stable=True).without_structure()
+        assert detector.detect(views.first(10)).flagged.mean() < 0.085
+
+
+def test_disturbed_visits_raise_no_alarms(detector):
+    views = simulated(stable=True, visit_shift={"probability": 0.1, "size": 2.0}).without_structure()
+    assert detector.detect(views.first(8)).flagged.mean() < 0.07
+
+
+def test_progressing_eyes_are_found_and_structure_helps(detector):
+    views = simulated(eyes=1500, seed=5)
+    slope = simulate_series(
+        load_population(),
+        np.full(1500, 16),
+        0.5,
+        np.random.default_rng(5),
+        conditions=Conditions(rate_scale=(1, 1)),
+    ).slope.mean(1)
+    fast = views[slope < -0.5].first(10)
+    alone, both = detector.detect(fast.without_structure()), detector.detect(fast)
+    assert alone.flagged.mean() > 0.4
+    assert both.flagged.mean() > alone.flagged.mean() + 0.05
+    assert (both.log_odds != alone.log_odds).all()
+
+
+def test_two_scans_are_no_second_view(detector, stable):
+    first = stable[:50].first(6)
+    assert first.measured is not None
+    measured = first.measured.copy()
+    measured[:, 2:] = False
+    few = replace(first, measured=measured, thickness=first.thickness * measured)
+    alone = detector.detect(first.without_structure())
+    np.testing.assert_array_equal(detector.detect(few).log_odds, alone.log_odds)
+
+
+def test_eyes_of_which_nothing_is_known_keep_the_prevalence_and_no_flag(detector, stable):
+    for views in (stable[:20].first(2), replace(stable[:20].first(5), years=np.zeros((20, 5)))):
+        found = detector.detect(views)
+        np.testing.assert_allclose(found.p_progressing, 0.3)
+        assert not found.flagged.any() and (found.threshold == 1).all()
+    assert len(detector.detect(stable[:0]).flagged) == 0
+
+
+def test_p_progressing_rises_with_the_score_at_given_times(detector):
+    z = np.linspace(-60, 60, 400)
+    years = np.tile(np.arange(8) / 2, (400, 1))
+    log_bayes = detector.function.log_bayes(z, years, np.ones(years.shape, bool))
+    assert (np.diff(log_bayes) > 0).all() and np.isfinite(log_bayes).all()
+
+
+@pytest.mark.parametrize("z", [-1.5, 0.0, 2.5])
+def test_p_progressing_is_the_posterior_of_its_two_hypotheses(z):
+    model = ScoreModel(noise=1.5, wander=2.0, gain=1.8, thresholds=(0.5,))
+    years = np.array([[0.0, 0.5, 1.5, 2.0, 4.0]])
+    away = years[0] - years[0].mean()
+    sxx = (away**2).sum()
+    decay = np.exp(-np.abs(years[0][:, None] - years[0]) / detection.WANDER_YEARS)
+    c = np.sqrt(1.5 + 2.0 * np.log1p(away @ decay @ away / sxx))
+    t = RATE_SD * 1.8 * np.sqrt(sxx)
+    progressing = quad(lambda d: 2 * norm.pdf(d, 0, t) * norm.pdf(z, d, c), 0, 12 * t, limit=200)[0]
+    found = model.log_bayes(np.array([z]), years, np.ones((1, 5), bool))[0]
+    assert found == pytest.approx(np.log(progressing / norm.pdf(z, 0, c)), rel=1e-6)
+
+
+def test_the_level_of_a_field_decides_nothing(detector, stable):
+    """Mild and severe halves of the stable eyes have the same chance of a flag, within sampling error."""
+    first = stable.first(8).without_structure()
+    severe = first.td.mean((1, 2)) < np.median(first.td.mean((1, 2)))
+    flagged = detector.detect(first).flagged
+    assert abs(flagged[severe].mean() - flagged[~severe].mean()) < 0.05
+
+
+def test_the_card_holds_the_whole_detector(detector, stable):
+    again = Detector.from_card(json.loads(json.dumps(detector.to_card())))
+    assert again == detector
+    assert len(detector.function.thresholds) == 14
+    assert min(detector.function.thresholds + detector.joint.thresholds) >= OPTIONS.prevalence
+
+
+def test_without_training_intervals_the_usual_one_serves():
+    once = detection._intervals(np.zeros((4, 3)), np.arange(3) < np.ones((4, 1)))
+    assert once.tolist() == [detection.USUAL_INTERVAL]
+
+
+def test_halifax_retests_in_any_order_are_stable(detector):
+    """Twelve weekly tests an eye, taken in random orders as if half a year apart."""
+    path = str(files("vfprog") / "resources" / "cohorts" / "halifax.csv")
+    cohort = CohortConfig(role="apply", format="visualfields", path=path)
+    visits, _, _ = preprocess(
+        read_cohort(cohort, [files("vfprog") / "resources" / "cohorts" / "halifax.csv"]), cohort
+    )
+    weekly = views_from_visits(visits[visits["included"]].reset_index(drop=True), load_grid("24-2"), [])
+    assert not detector.detect(weekly).flagged.any()
+    rng = np.random.default_rng(0)
+    half_yearly = replace(weekly, years=np.tile(np.arange(12) / 2, (len(weekly), 1)))
+    for n in (3, 5, 8, 12):
+        orders = [rng.random(weekly.years.shape).argsort(1)[:, :n] for _ in range(40)]
+        shares = [
+            detector.detect(
+                replace(
+                    half_yearly.first(n),
+                    td=np.take_along_axis(weekly.td, order[:, :, None], 1),
+                    mask=np.take_along_axis(weekly.mask, order[:, :, None], 1),
+                    at_floor=None,
+                )
+            ).flagged.mean()
+            for order in orders
+        ]
+        assert np.mean(shares) <= 0.05, n

@@ -1,0 +1,52 @@
+"""Models as a run's files: adopted whole, or refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from vfprog.config import MODEL_FILES, read_config
+from vfprog.errors import UserError
+from vfprog.forecast.serving import adopt_model, load_model
+from vfprog.perimetry.grid import load_grid
+
+GRID = load_grid("24-2")
+CONFIG = Path(__file__).parents[2] / "config" / "examples" / "clinic.yaml"
+
+
+@pytest.fixture
+def released() -> Path:
+    folder = read_config(CONFIG).models["vae"].folder
+    assert folder is not None
+    return folder
+
+
+def test_the_released_model_is_small_and_says_what_touched_it(released: Path) -> None:
+    assert (released / "weights.safetensors").stat().st_size < 2_000_000
+    card = json.loads((released / "card.json").read_text())
+    assert card["training"]["cohorts"] == ["population"]  # no real patient trained the networks
+    assert card["calibrated_on"] == ["population", "rotterdam"]
+    assert "LEI" not in card["data"]
+
+
+def test_an_adopted_model_is_the_same_under_its_new_name(released: Path, tmp_path: Path) -> None:
+    adopt_model(released, tmp_path / "mine", "mine", GRID)
+    assert sorted(f.name for f in (tmp_path / "mine").iterdir()) == sorted(MODEL_FILES)
+    before, after = (load_model(f, GRID, torch.device("cpu")) for f in (released, tmp_path / "mine"))
+    for name, weight in before.vae.state_dict().items():
+        assert torch.equal(after.vae.state_dict()[name], weight)
+    assert json.loads((tmp_path / "mine" / "card.json").read_text())["model"] == "mine"
+
+
+def test_a_damaged_model_is_refused_and_nothing_is_left(released: Path, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    adopt_model(released, source, "vae", GRID)
+    card = json.loads((source / "card.json").read_text())
+    del card["residual"]
+    (source / "card.json").write_text(json.dumps(card))
+    with pytest.raises(UserError, match=r"not a model that this version of vfprog can use .*residual"):
+        adopt_model(source, tmp_path / "target", "vae", GRID)
+    assert not (tmp_path / "target").exists()

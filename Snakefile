@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir)))
 
-from vfprog.config import check_sources, parse_config
+from vfprog.config import MODEL_FILES, check_sources, parse_config
 from vfprog.errors import UserError
 from vfprog.provenance import code_digest
 
@@ -33,7 +33,7 @@ MODEL = f"{RUN}/models/{cfg.trajectory.model}"
 
 wildcard_constraints:
     cohort="|".join(cfg.cohorts),
-    model="|".join(cfg.models),
+    model=f"({'|'.join(cfg.models)})(/fold-[0-9]+)?",
 
 
 include: "workflow/rules/common.smk"
@@ -41,6 +41,8 @@ include: "workflow/rules/preprocess.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/fit.smk"
 include: "workflow/rules/forecast.smk"
+include: "workflow/rules/detect.smk"
+include: "workflow/rules/trust.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -48,5 +50,6 @@ rule all:
     default_target: True
     input:
         f"{RUN}/models.csv",
-        expand(f"{RUN}/{{cohort}}/report/index.html", cohort=cfg.cohorts),
+        expand(f"{RUN}/{{cohort}}/report/index.html", cohort=REPORTED),
         expand(f"{RUN}/{{cohort}}/retest.csv", cohort=RETESTS),
+        expand(f"{RUN}/{{cohort}}/detection.csv", cohort=DETECTED),

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.conftest import REPOSITORY
+from vfprog import columns as c
 from vfprog.config import CohortConfig
+from vfprog.data.schema import write_visits
+from vfprog.perimetry.grid import load_grid
 from vfprog.provenance import code_digest
 
 RULES = (REPOSITORY / "workflow" / "rules").glob("*.smk")
@@ -42,6 +47,21 @@ def test_a_users_mistake_is_one_line_and_status_2(tmp_path):
     assert result.stderr.startswith("vfprog: ") and "fields.csv" in result.stderr and "MRN" in result.stderr
     assert "Traceback" not in result.stderr
     assert not any(path.exists() for path in outputs)
+
+
+def test_detection_without_truth_cannot_be_scored(tmp_path):
+    grid = load_grid("24-2")
+    visits = pd.DataFrame({"patient_id": ["P1"], "eye": ["OD"], "visit": [1], "years": [0.0], "age": [60.0]})
+    visits = visits.assign(
+        md=-3.0, mtd=-3.0, psd=2.0, included=True, reason="", **dict.fromkeys(c.td(grid.n), -3.0)
+    )
+    write_visits(visits, grid, tmp_path / "visits.parquet")
+    options = json.dumps({"rates": {}, "evaluation": {}})
+    outputs = [tmp_path / f"{name}.csv" for name in ("detection", "differences", "times")]
+    inputs = ("--visits", tmp_path / "visits.parquet", "--model", tmp_path, "--options", options)
+    result = vfprog("detect", *outputs, *inputs)
+    assert result.returncode == 2
+    assert "give --twin or --truth" in result.stderr
 
 
 @pytest.mark.parametrize("verb", ["fit", "forecast"])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from vfprog.config import Config, Download, check_sources, json_schema, parse_config, read_config
+from vfprog.config import Config, Download, Simulation, check_sources, json_schema, parse_config, read_config
 from vfprog.errors import UserError
 
 TABLE = {"role": "both", "path": "fields.csv", "columns": {"date": "date", "td": "td{}"}}
@@ -17,6 +17,15 @@ TABLE = {"role": "both", "path": "fields.csv", "columns": {"date": "date", "td":
 
 def config_of(cohort: dict[str, Any] | None = None, **sections: Any) -> dict[str, Any]:
     return {"cohorts": {"clinic": TABLE | (cohort or {})}} | sections
+
+
+def simulation_of(**simulate: Any) -> dict[str, Any]:
+    return {"cohorts": {"demo": {"role": "train", "format": "simulated", "simulate": simulate}}}
+
+
+def truth_of(**columns: Any) -> dict[str, Any]:
+    named = {"visit": "visit", "visit_interval": 0.5, "age": "age", "sens": "vf.{}"}
+    return {"path": "true.csv", "columns": named | columns}
 
 
 def columns_of(**columns: Any) -> dict[str, Any]:
@@ -71,11 +80,78 @@ def test_several_paths_and_a_simulated_cohort() -> None:
         (config_of(split={"validation": 0.5, "test": 0.5}), "their sum must be below 1"),
         (config_of(trajectory={"model": "gan"}), r"trajectory.model: 'gan' is not among models: \['vae'\]"),
         ({"cohorts": {"models": TABLE}}, "the name 'models' is taken"),
+        (config_of({"stable_twin": "quiet"}), "clinic.stable_twin: 'quiet' is not another cohort"),
+        (config_of({"stable_twin": "clinic"}), "clinic.stable_twin: 'clinic' is not another cohort"),
+        (config_of(evaluation={"detection_visits": [2]}), "detection_visits.0: .*greater than or equal to 3"),
+        (config_of(rates={"progressing_rate": 0.1}), "progressing_rate: .*less than 0"),
     ],
 )
 def test_mistakes_are_named(raw: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
         parse_config(raw)
+
+
+@pytest.mark.parametrize(
+    ("simulate", "said"),
+    [
+        ({"visits": [4, 2]}, r"\[4, 2\] must be \[fewest, most\]"),
+        ({"rate_scale": [1, 0.5]}, r"\[1.0, 0.5\] must be \[least, most\]"),
+        ({"test": "zest"}, "'population_noise' or 'staircase'"),
+        ({"false_positives": 0.1}, "false_positives: of no effect with test: population_noise"),
+        ({"test": "staircase", "noise": 2}, "noise: of no effect with test: staircase"),
+        (
+            {"test": "staircase", "false_positives": 0.6, "false_negatives": 0.4},
+            "false_negatives must be below 1",
+        ),
+        ({"visit_shift": {"size": 0}}, "visit_shift.size: .*greater than 0"),
+        ({"replicates": 5}, "replicates: they are of the eyes of truth"),
+        ({"truth": truth_of(), "eyes": 20, "wander": False}, "eyes, wander: of no effect with truth"),
+        ({"truth": truth_of(td="td{}")}, "truth: columns: .*name sens"),
+        ({"truth": truth_of(age=None)}, "truth: columns: .*name age or birth_date"),
+    ],
+)
+def test_a_simulation_that_cannot_be_is_named(simulate: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=rf"config: cohorts\.demo\.simulate.*{said}"):
+        parse_config(simulation_of(**simulate))
+
+
+def test_a_simulation_survives_its_way_to_the_command() -> None:
+    simulate = {"truth": truth_of(), "replicates": 5, "stable": True, "visit_shift": {}, "rnfl": True}
+    for options in (simulate, {"test": "staircase", "false_positives": 0.15, "seed": 3}):
+        section = Simulation.model_validate(options)
+        assert Simulation.model_validate_json(section.model_dump_json()) == section
+
+
+def test_true_fields_are_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    truth = truth_of() | {"join": {"path": "ages.csv", "by": ["id"]}}
+    with pytest.raises(UserError, match=r"demo\.simulate: no file true\.csv(.|\n)*no file ages\.csv"):
+        check_sources(parse_config(simulation_of(truth=truth)))
+    with pytest.raises(UserError, match=r"demo\.simulate: no file mine\.json"):
+        check_sources(parse_config(simulation_of(population="mine.json")))
+    retested = {"role": "apply", "format": "simulated", "simulate": {"truth": truth_of()}}
+    raw = config_of({"path": "true.csv"})
+    raw["cohorts"]["again"] = retested
+    with pytest.raises(UserError, match=r"true\.csv is also read by clinic"):
+        parse_config(raw)
+
+
+def test_eyes_drawn_to_learn_from_are_not_drawn_again_to_be_scored() -> None:
+    raw = simulation_of(eyes=40)
+    raw["cohorts"]["twin"] = {
+        "role": "apply",
+        "format": "simulated",
+        "simulate": {"eyes": 40, "stable": True},
+    }
+    with pytest.raises(
+        UserError, match=r"cohorts\.twin\.simulate: draws the same eyes as demo.*simulate\.seed"
+    ):
+        parse_config(raw)
+    raw["cohorts"]["twin"]["simulate"]["seed"] = 1  # the run's
+    with pytest.raises(UserError, match="draws the same eyes"):
+        parse_config(raw)
+    raw["cohorts"]["twin"]["simulate"]["seed"] = 2
+    assert parse_config(raw).training_cohorts == ["demo"]
 
 
 @pytest.mark.parametrize("share", ["validation", "test"])
@@ -88,6 +164,46 @@ def test_a_file_is_not_both_learned_from_and_unseen() -> None:
     cohorts = {"mine": TABLE, "again": TABLE | {"role": "apply", "path": ["other.csv", "fields.csv"]}}
     with pytest.raises(UserError, match=r"cohorts\.again\.path: fields\.csv is also read by mine"):
         parse_config({"cohorts": cohorts})
+
+
+TRAINED = {"vae": {"weights": "released"}}
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (config_of(models=TRAINED), "cohorts.clinic.role: all models have `weights`"),
+        (
+            config_of(models={"vae": {"weights": "released", "latent_dim": 4}}),
+            "latent_dim: of no effect with weights",
+        ),
+        (
+            config_of(models={"vae": {"train": {"cohorts": ["other"]}}}),
+            r"models.vae.train.cohorts: 'other' is no cohort with role train or both; there are \['clinic'\]",
+        ),
+        (
+            config_of(models=TRAINED | {"own": {}}, split={"folds": 3}),
+            "trajectory.model: 'vae' is given by `weights`, so no fold of it can be scored",
+        ),
+    ],
+)
+def test_models_that_are_given_and_models_that_are_trained(raw: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        parse_config(raw)
+
+
+def test_with_a_given_model_no_cohort_need_train() -> None:
+    config = parse_config(config_of({"role": "apply"}, models=TRAINED))
+    assert config.training_cohorts == []
+    assert config.models["vae"].folder is not None
+
+
+def test_the_files_of_a_given_model_are_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fields.csv").touch()
+    config = parse_config(config_of({"role": "apply"}, models={"vae": {"weights": "old"}}))
+    with pytest.raises(UserError, match=r"models\.vae\.weights: no file old/weights\.safetensors"):
+        check_sources(config)
 
 
 def test_missing_files_are_all_named_by_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

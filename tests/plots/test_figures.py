@@ -18,7 +18,18 @@ from vfprog.plots.results import of_eye
 from vfprog.plots.style import style
 
 NAMES = {
-    f"{n}.svg" for n in ("fields", "series", "training", "reconstructions", "latents", "evaluation", "retest")
+    f"{n}.svg"
+    for n in (
+        "fields",
+        "series",
+        "rates",
+        "training",
+        "reconstructions",
+        "latents",
+        "evaluation",
+        "detection",
+        "retest",
+    )
 }
 
 OPTIONS = PlotsConfig(example_eyes=2)

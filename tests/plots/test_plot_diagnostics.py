@@ -10,7 +10,10 @@ from matplotlib.figure import Figure
 
 from vfprog.config import PlotsConfig
 from vfprog.plots.evaluation import (
+    against,
+    at_shown_firsts,
     near_baseline,
+    plot_by_first,
     plot_differences,
     plot_estimates,
     plot_published,
@@ -115,7 +118,7 @@ def test_differences_leave_out_what_is_far_off(results: Results, ax: Axes) -> No
     assert far == ["plr", "published"]
     plot_differences(results.differences, 5, ax)
     static = results.differences.query(
-        "baseline == 'mean' and method == 'static' and n_first == 5 and horizon == 'all'"
+        "baseline == 'mean' and method == 'static' and n_first == 5 and horizon == 'all' and metric == 'mae'"
     )
     assert ax.containers[0][0].get_xydata()[near.index("static"), 0] == static["value"].item()
     assert rows(ax) == [method_label(m) for m in near]
@@ -125,6 +128,33 @@ def test_differences_leave_out_what_is_far_off(results: Results, ax: Axes) -> No
         "3 years and more ahead",
     ]
     assert ax.get_title() == "Given the first 5 visits"
+
+
+@pytest.mark.parametrize(
+    ("firsts", "shown"),
+    [(range(1, 11), [3, 5, 7]), ([2, 3], [3]), ([1, 2, 4, 6, 8], [1, 4, 8]), ([2], [2])],
+)
+def test_of_many_numbers_of_first_visits_three_are_shown(firsts: list[int], shown: list[int]) -> None:
+    scores = pd.DataFrame({"n_first": sorted([*firsts, *firsts])})
+    assert list(at_shown_firsts(scores)["n_first"]) == sorted(shown * 2)
+
+
+def test_mae_over_the_number_of_first_visits(results: Results) -> None:
+    left, right = Figure().subplots(1, 2)
+    methods = ["mean", "shrunk_plr", "static"]
+    plot_by_first(results.evaluation, methods, left)
+    plot_by_first(against(results.differences), methods, right, intervals=True)
+    assert [line.get_label() for line in left.lines] == [method_label(m) for m in methods]
+    assert [line.get_color() for line in left.lines] == [line.get_color() for line in right.lines]
+    cell = "method == 'static' and metric == 'mae' and horizon == 'all' and severity == 'all'"
+    np.testing.assert_allclose(
+        left.lines[2].get_xydata(), results.evaluation.query(cell)[["n_first", "value"]]
+    )
+    rows = results.differences.query(f"{cell} and baseline == 'mean'")
+    np.testing.assert_allclose(right.lines[2].get_ydata(), rows["value"])
+    band = right.collections[2].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == (rows["lower"].min(), rows["upper"].max())
+    assert not left.collections and list(left.get_xticks()) == [3, 5, 7]
 
 
 def test_severity_and_published_are_drawn_with_their_groups(results: Results) -> None:

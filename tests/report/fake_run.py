@@ -59,6 +59,9 @@ class FakeRun:
     models: Path
     split: Path | None
     retest: Path | None
+    detection: Path | None
+    rates_truth: Path | None
+    trust: Path | None
 
 
 def write_run(
@@ -78,7 +81,17 @@ def write_run(
     rng = np.random.default_rng(seed)
     cohort = folder / "demo"
     retest = cohort / "retest.csv" if scored else None
-    run = FakeRun(cohort, folder / "models" / "vae", folder / "models.csv", cohort / "split.csv", retest)
+    detection = cohort / "detection.csv" if scored else None
+    run = FakeRun(
+        cohort,
+        folder / "models" / "vae",
+        folder / "models.csv",
+        cohort / "split.csv",
+        retest,
+        detection,
+        cohort / "rates_truth.csv" if scored else None,
+        cohort / "sbc.csv" if scored else None,
+    )
     keys = _keys(eyes, visits, ids or [])
     fields = _visits(keys, rng)
     included = fields[fields[c.INCLUDED]]
@@ -87,10 +100,14 @@ def write_run(
     _write_trajectories(keys, included, run.cohort / "trajectories.nc", rng)
     rates = _rates(keys, included)
     write_table(rates, run.cohort / "rates.csv")
+    _write_rate_details(run.cohort, rates, scored)
     forecasts = _forecasts(keys, included)
     write_table(forecasts, run.cohort / "forecasts.parquet")
     write_table(_forecasts_md(forecasts), run.cohort / "forecasts_md.csv")
     _write_scores(run.cohort, scored)
+    _write_detection(run.cohort, scored)
+    if run.trust:
+        _write_trust(run.trust, keys, rng)
     _write_qc(run.cohort, fields)
     _write_model(run)
     return run
@@ -98,13 +115,15 @@ def write_run(
 
 def load(run: FakeRun) -> Results:
     """The run's tables as figures and report read them."""
-    return load_results(run.cohort, run.model, split=run.split, retest=run.retest)
+    return load_results(run.cohort, run.model, split=run.split, retest=run.retest, detection=run.detection,
+                        rates_truth=run.rates_truth, trust=run.trust)  # fmt: skip
 
 
 def draw(run: FakeRun, options: PlotsConfig, folder: Path | None = None) -> None:
     """Draw the run's figures, into the cohort's own folder unless told otherwise."""
     target = folder or run.cohort / "figures"
-    draw_figures(run.cohort, run.model, target, options, split=run.split, retest=run.retest)
+    draw_figures(run.cohort, run.model, target, options, split=run.split, retest=run.retest,
+                 detection=run.detection, rates_truth=run.rates_truth, trust=run.trust)  # fmt: skip
 
 
 def write_pages(run: FakeRun, pages: int = 1000) -> Path:
@@ -117,11 +136,37 @@ def write_pages(run: FakeRun, pages: int = 1000) -> Path:
         run.models,
         split=run.split,
         retest=run.retest,
+        detection=run.detection,
+        rates_truth=run.rates_truth,
+        trust=run.trust,
         report=ReportConfig(eye_pages=pages),
         plots=PlotsConfig(),
         rates=RatesConfig(),
     )
     return run.cohort / "report"
+
+
+def _write_trust(sbc: Path, keys: pd.DataFrame, rng: np.random.Generator) -> None:
+    """Checks of the posterior; the second eye disagrees with NUTS and real tests are skewed."""
+    share = np.linspace(0.1, 0.9, 9)
+    tables = [
+        pd.DataFrame({"noise": noise, "group": group, "quantity": f"{group}_{k}", "n_eyes": 50, "share": share,
+                      "difference": rng.normal(0, 0.05, 9), "lower": -0.2, "upper": 0.2, "p": 0.4, "inside": True})
+        for noise in ("known", "looked_up") for group in ("z_start", "z_slope", "rate") for k in (1, 2)
+    ]  # fmt: skip
+    write_table(pd.concat(tables), sbc)
+    agrees = np.arange(len(keys)) != 1
+    eyes = keys[c.EYE_KEY].drop_duplicates(ignore_index=True)
+    nuts = eyes.assign(n_visits=7, rate_nuts=-0.2, rate_nuts_sd=0.1, rate=-0.21, rate_sd=0.1, ess=1500.0,
+                       divergences=0, mean_apart=-0.1, sd_ratio=1.0, agrees=agrees)  # fmt: skip
+    write_table(nuts, sbc.with_name("nuts.csv"))
+    predictive = pd.DataFrame(
+        [(s, band, 900, m, 2.0, 1.8, 2.2, 0.5, m == 2.0) for s, band, m in (
+            ("residual_sd", "-3 to 0", 2.0), ("residual_sd", "0 to inf", 2.0), ("skewness", "-inf to -20", -1.1),
+            ("neighbour_correlation", "all", 2.0), ("visit_sd", "all", 2.0))],
+        columns=["statistic", "band", "n", "measured", "replicated", "lower", "upper", "p", "inside"],
+    )  # fmt: skip
+    write_table(predictive, sbc.with_name("predictive_checks.csv"))
 
 
 def _keys(eyes: int, visits: list[int], ids: list[str]) -> pd.DataFrame:
@@ -231,14 +276,58 @@ def _rates(keys: pd.DataFrame, included: pd.DataFrame) -> pd.DataFrame:
     rates["rate_lower"], rates["rate_upper"] = rates["rate"] - half, rates["rate"] + half
     rates["p_worsening"] = np.clip(0.5 - rates["rate"] / half / 2, 0.001, 0.999)
     rates["p_progressing"] = np.clip(rates["p_worsening"] - 0.15, 0, 1)
+    rates["progressing_threshold"] = 0.8
     rates["progressing"] = rates["p_progressing"] > 0.8
-    rates["p_faster_1"] = np.clip(-rates["rate"] - 0.5, 0, 1)
+    for name, pace in (("0_5", 0.5), ("1", 1.0), ("2", 2.0)):
+        rates[f"p_faster_{name}"] = np.clip(-rates["rate"] - pace + 0.5, 0, 1)
+    for md in (12, 22):
+        rates[f"years_to_{md}_median"] = np.where(rates["rate"] < 0, md / (0.1 - rates["rate"]), np.inf)
+        rates[f"years_to_{md}_lower"] = rates[f"years_to_{md}_median"] / 2
+        rates[f"years_to_{md}_upper"] = np.inf
+        rates[f"p_reaches_{md}_in_5"] = np.clip(-rates["rate"] / md, 0, 1)
+        rates[f"p_reaches_{md}_in_10"] = np.clip(-2 * rates["rate"] / md, 0, 1)
     enough = n >= 3
     rates["md_slope"] = np.where(enough, rates["rate"] * 1.2, np.nan)
     rates["md_slope_p"] = np.where(enough, 1 - rates["p_worsening"], np.nan)
     rates["plr_points"] = np.where(enough, np.clip(np.round(-rates["rate"] * 10), 0, 52), np.nan)
+    rates["plr_net"] = rates["plr_confirmed"] = rates["plr_points"]
+    rates["plr_progressing"] = rates["plr_confirmed"] >= 3
     rates["poplr_p"] = np.where(enough, np.clip(1.1 - rates["p_worsening"], 0.002, 1), np.nan)
     return rates
+
+
+def _write_rate_details(cohort: Path, rates: pd.DataFrame, scored: bool) -> None:
+    """Rates of regions and locations, of three visits under other priors, and against a truth."""
+    shown = ["rate", "rate_lower", "rate_upper", "p_worsening", "p_faster_0_5", "p_faster_1", "p_faster_2"]
+    names = list(GRID.regions)
+    regions = rates.loc[rates.index.repeat(len(names)), [*c.EYE_KEY, *shown]].reset_index(drop=True)
+    regions.insert(2, "region", names * len(rates))
+    write_table(regions.assign(ls_slope=regions["rate"] * 1.2, n_locations=26), cohort / "rates_regions.csv")
+    located = rates.loc[rates.index.repeat(GRID.n), [*c.EYE_KEY, *shown]].reset_index(drop=True)
+    located.insert(2, c.LOCATION, np.tile(np.arange(1, GRID.n + 1), len(rates)))
+    located[c.X], located[c.Y] = np.tile(GRID.xy.T, len(rates))
+    write_table(located, cohort / "rates_locations.parquet")
+    enough = rates[rates["n_visits"] >= 3]
+    scales = [
+        enough[[*c.EYE_KEY, "rate", "rate_lower", "rate_upper", "p_worsening"]].assign(
+            n_visits=3, prior_scale=scale, rate=enough["rate"] * scale
+        )
+        for scale in (0.5, 1.0, 2.0)
+    ]
+    write_table(pd.concat(scales), cohort / "prior_sensitivity.csv")
+    cell = {"rmse_lower": 0.1, "rmse_upper": 0.3, "bias": 0.02, "coverage90": 0.9, "coverage95": 0.95}
+    cell |= {"width90": 0.6, "n_eyes": 40, "n_patients": 25}
+    truth = [
+        {"n_visits": n, "estimator": estimator, "eyes": kind, "rmse": rmse, "difference": difference,
+         "difference_lower": difference - 0.03, "difference_upper": difference + 0.03} | cell
+        for n in (5, 10)
+        for kind in ("all", "fast")
+        for least_squares in (0.15 if kind == "fast" else 0.25,)
+        for estimator, rmse in (("vfprog", 0.2), ("least_squares", least_squares))
+        for difference in (rmse - least_squares,)
+    ]  # fmt: skip
+    if scored:
+        write_table(pd.DataFrame(truth), cohort / "rates_truth.csv")
 
 
 def _forecasts(keys: pd.DataFrame, included: pd.DataFrame) -> pd.DataFrame:
@@ -285,8 +374,9 @@ def _write_scores(cohort: Path, scored: bool) -> None:
                     if baseline == method:
                         continue
                     difference = (mae - METHODS[baseline]) * 3 / n
-                    row = {"baseline": baseline, "metric": "mae"} | _estimate(difference, 0.03) | counts
-                    differences.append(cell | row)
+                    ratio = {"ratio": 0.97, "ratio_lower": 0.95, "ratio_upper": 0.99}
+                    row = {"baseline": baseline} | ratio | _estimate(difference, 0.03) | counts
+                    differences += [cell | row | {"metric": metric} for metric in ("mae", "crps")]
             for severity, shift in (("mild", -0.3), ("moderate", 1.5), ("severe", 2.5)):
                 cell = {"method": method, "n_first": n, "horizon": "all", "severity": severity}
                 scores.append(cell | {"metric": "mae"} | _estimate(value + shift, 0.2) | counts)
@@ -320,6 +410,51 @@ def _metrics(mae: float) -> dict[str, float]:
 
 def _estimate(value: float, half: float) -> dict[str, float]:
     return {"value": value, "lower": value - half, "upper": value + half}
+
+
+def _write_detection(cohort: Path, scored: bool) -> None:
+    """The detection tables; ``flagged.csv`` has no rows where eyes were not followed long enough."""
+    counts = {"n_eyes": 162, "n_progressing": 81, "n_stable": 81, "n_persons": 54}
+    aucs = {"md_trend": 0.80, "poplr": 0.79, "zf": 0.81, "p_progressing": 0.86}
+    found = [
+        {"score": score, "n_visits": n, "auc_shuffled": 0.501, **counts}
+        | {"auc": auc + n / 200, "auc_lower": auc + n / 200 - 0.07, "auc_upper": auc + n / 200 + 0.07}
+        | {"sensitivity_at_95": auc - 0.3, "sensitivity_lower": auc - 0.4, "sensitivity_upper": auc - 0.2}
+        for n in (5, 8)
+        for score, auc in aucs.items()
+    ]
+    # Better than MD trend after 8 visits alone, and a tie with all else.
+    apart = [
+        {"score": score, "baseline": baseline, "n_visits": n, **counts}
+        | {"difference": auc - aucs[baseline], "upper": 0.12}
+        | {"lower": 0.01 if (baseline, n, score) == ("md_trend", 8, "p_progressing") else -0.04}
+        for n in (5, 8)
+        for baseline in ("md_trend", "poplr", "zf")
+        for score, auc in aucs.items()
+        if score != baseline
+    ]
+    times = [
+        {"score": score, "n_visits": n, "flagged": n / 20, "lower": n / 25, "upper": n / 16, **counts}
+        for n in (3, 5, 8)
+        for score in aucs
+    ]
+    flagged = [
+        {"score": score, "years": years, "flagged": 0.3, "lower": 0.2, "upper": 0.4, "reversed": 0.06}
+        | {
+            "difference": 0.0,
+            "difference_lower": -0.1,
+            "difference_upper": 0.1,
+            "n_eyes": 40,
+            "n_patients": 30,
+        }
+        for years in (2.0, 4.0)
+        for score in ("md_trend", "p_progressing")
+    ]
+    if scored:
+        write_table(pd.DataFrame(found), cohort / "detection.csv")
+        write_table(pd.DataFrame(apart), cohort / "detection_differences.csv")
+        write_table(pd.DataFrame(times), cohort / "time_to_detection.csv")
+    write_table(pd.DataFrame(flagged)[slice(None) if scored else slice(0)], cohort / "flagged.csv")
 
 
 def _write_qc(cohort: Path, visits: pd.DataFrame) -> None:
@@ -389,7 +524,6 @@ def _write_model(run: FakeRun) -> None:
         "residual": {"visit_sd": 0.6, "learning": -0.5},
         "calibration": {"median": 0.1},
         "rate_prior": {"weight_sd_0.05": 0.6, "weight_sd_0.5": 0.4, "tilt": -0.2, "noise_sd": 0.3},
-        "threshold": 0.8,
         "data": "Learned from the training patients of demo; test patients of demo were never seen.",
     }
     write_json(card, run.model / "card.json")

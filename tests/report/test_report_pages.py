@@ -16,7 +16,7 @@ from vfprog.config import PlotsConfig
 from vfprog.plots.labels import FORECASTS
 from vfprog.plots.results import Results
 from vfprog.plots.style import FORECAST, MEASURED, RATE
-from vfprog.report.context import blank_where_missing, learned_from
+from vfprog.report.context import blank_where_missing, learned_from, scored_by
 from vfprog.report.eye import ONE_VISIT, PARTS, SHRINKAGE, eye_page, forecast_notes, likelihood, page_name
 from vfprog.report.eyes import Eyes
 from vfprog.report.svg import FieldMaps
@@ -114,8 +114,8 @@ def test_the_summary_counts(index: Page) -> None:
     assert "3 eyes of 6 (50 %) are worsening with a posterior probability above 0.95." in index.text
     assert "3 eyes (50 %) are flagged as progressing" in index.text
     assert (
-        "That threshold aims at flagging 5 % of stable eyes, simulated with the training patients' noise and wander."
-        in index.text
+        "The thresholds aim at flagging 5 % of stable eyes, simulated with noise, wander and visit effects at the "
+        "training patients' intervals." in index.text
     )
     assert "40 of 41 read" in index.text
 
@@ -132,8 +132,8 @@ def test_missing_entries_of_quarantine_are_blank() -> None:
 
 def test_the_model_section_says_where_prior_threshold_and_quantiles_come_from(index: Page) -> None:
     assert (
-        "come from the cohort demo: from patients of this cohort that are not its test patients."
-        in index.text
+        "come from the cohort demo: from patients of this cohort, none of whom the model that learned from them is "
+        "scored on." in index.text
     )
 
 
@@ -146,6 +146,13 @@ def test_a_cohort_that_nothing_was_learned_from_is_told_how_to_check() -> None:
     assert "no eye has enough visits to check" in learned_from("clinic", ["demo"], evaluated=False)
 
 
+def test_cross_validation_is_said() -> None:
+    split = pd.DataFrame({"patient_id": ["a", "b"], "part": ["train", "validation"]})
+    assert scored_by(None) == scored_by(split) == "on patients that no model saw"
+    said = scored_by(split.assign(fold=[1, 2]))
+    assert said == "each patient by a model trained without them (cross-validation in 2 folds)"
+
+
 def test_an_eye_s_chart_is_explained_in_the_figures_colours(folder: Path) -> None:
     text = (folder / "eyes" / "eye-0001.html").read_text()
     for colour in (MEASURED, RATE, FORECAST):
@@ -154,7 +161,7 @@ def test_an_eye_s_chart_is_explained_in_the_figures_colours(folder: Path) -> Non
 
 def test_figures_have_texts_in_their_place(index: Page) -> None:
     pictures = [attributes for tag, attributes in index.attributes if tag == "img"]
-    assert len(pictures) == 7
+    assert len(pictures) == 9
     for attributes in pictures:
         assert (attributes["alt"] or "").strip()
         assert (attributes["src"] or "").startswith("data:image/svg+xml;base64,")
@@ -177,7 +184,7 @@ def test_an_eye_page_says_who_how_fast_and_how_sure(first: Page) -> None:
     assert "15 used, 1 excluded" in first.text
     assert "−1.30 dB/year 95 % credible interval [−1.61, −0.99]" in first.text
     assert "This eye is very likely worsening (probability > 0.99 that its rate is below 0)." in first.text
-    assert "is above the threshold 0.80" in first.text
+    assert "is above the threshold for 15 visits, 0.80" in first.text
     assert SHRINKAGE in first.text
     assert "12 of 15 fields: the first, the last, and evenly spaced ones between." in first.text
     assert "false positives above 0.15" in first.text
@@ -211,7 +218,7 @@ def test_neighbours_are_linked(folder: Path) -> None:
 def test_an_eye_page_draws_every_map(results: Results) -> None:
     drawer, eyes = FieldMaps(results.xy, PlotsConfig()), Eyes(results)
     _, rate = next(results.rates.iterrows())
-    page = eye_page(eyes[rate], drawer, "static", 0.8, 6, 52)
+    page = eye_page(eyes[rate], drawer, "static", 6, 52)
     assert len(page.maps) == 12
     assert (page.maps[0].caption, page.maps[-1].caption) == ("Visit 1, 0.0 years", "Visit 16, 8.2 years")
     assert [m.caption for m in page.gray] == ["Visit 1, 0.0 years", "Visit 16, 8.2 years"]

@@ -11,10 +11,12 @@ from vfprog.plots.results import Results
 from vfprog.report.scores import (
     evaluated,
     further_tables,
+    own_table,
     pivot,
     score_tables,
     standings,
     verdict,
+    worst_cells,
 )
 
 
@@ -145,3 +147,53 @@ def test_how_much_the_evaluation_rests_on(results: Results) -> None:
     assert (
         evaluated(results.evaluation) == "400 later visits of 40 eyes of 25 patients given the first 3 visits"
     )
+
+
+def test_the_report_s_method_has_a_row_for_every_number_of_first_visits(results: Results) -> None:
+    table = own_table(results.evaluation, results.differences, "static")
+    assert [row[0].text for row in table.rows] == ["3", "5", "7"]
+    texts = [cell.text for cell in table.rows[0]]
+    assert texts[1:3] == ["2.16", "2.09"] and texts[3].startswith("−0.070 [−0.100")
+    assert texts[4] == "0.970 [0.950, 0.990]" and texts[5].startswith("0.9")
+    of_baseline = own_table(
+        results.evaluation, results.differences, "mean"
+    )  # which has no difference from itself
+    assert of_baseline.rows[0][3].text == ""
+
+
+def _cell(severity: str, value: float, **more: object) -> dict[str, object]:
+    cell = {"method": "static", "n_first": 7, "horizon": ">=3", "severity": severity, "n_eyes": 20}
+    return cell | {"value": value} | more
+
+
+def test_cells_worse_than_the_mean_and_miscovered_cells_are_listed_worst_first() -> None:
+    error = {"baseline": "mean", "metric": "mae"}
+    differences = pd.DataFrame(
+        [_cell("all", 0.02, **error), _cell("<-15", 0.3, **error), _cell("mild", 0.05, **error),
+         _cell(">-5", 0.9, **error | {"baseline": "median_shifted_mean"}),
+         _cell("severe", 0.9, **error | {"metric": "crps"})]
+    )  # fmt: skip
+    coverage = {"metric": "coverage90"}
+    evaluation = pd.DataFrame(
+        [_cell("all", 0.9, **coverage), _cell("<-15", 0.83, **coverage), _cell("mild", 0.96, **coverage)]
+    )
+    worse, off = worst_cells(evaluation, differences, "static")
+    ahead = "given 7 visits, 3 years and more ahead"
+    assert worse == (
+        "Its MAE is more than 0.02 dB above that of the mean of past visits in 2 of 3 cells of the tables: "
+        f"{ahead}, locations below −15 dB (+0.300 dB, 20 eyes); {ahead}, mild (above −6 dB) (+0.050 dB, 20 eyes)."
+    )
+    assert "in 2 of 3 cells of the tables" in off
+    assert off.index("(83.0 %, 20 eyes)") < off.index("(96.0 %, 20 eyes)")
+
+
+def test_nothing_to_list_is_said_and_a_long_list_is_cut() -> None:
+    error = {"baseline": "mean", "metric": "mae"}
+    empty = pd.DataFrame([_cell("all", 0.9, metric="coverage90")])
+    good, covered = worst_cells(empty, pd.DataFrame([_cell("all", -0.1, **error)]), "static")
+    assert good.endswith("in 0 of 1 cell of the tables.") and covered.endswith(
+        "in 0 of 1 cell of the tables."
+    )
+    many = pd.DataFrame([_cell("all", 0.1 * n, **error) | {"n_first": n} for n in range(1, 10)])
+    (worse, _) = worst_cells(empty, many, "static")
+    assert "9 of 9 cells of the tables: the 6 worst, given 9 visits" in worse and worse.count(" dB, ") == 6

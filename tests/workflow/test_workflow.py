@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -134,6 +135,29 @@ def test_a_changed_line_of_code_reruns_what_depends_on_it(run, module, reruns, s
         assert not spares & planned
     finally:
         file.write_text(before)
+
+
+def test_cross_validation_trains_a_model_a_fold_and_scores_with_those(run):
+    run.edit_config(split={"folds": 2})
+    try:
+        shown = run.snakemake("--dry-run", "--printshellcmds")
+        assert shown.returncode == 0, shown.stderr
+    finally:
+        run.edit_config(**CONFIG, split={})
+    lines = (shown.stdout + shown.stderr).splitlines()
+    commands = [line.split("Shell command:")[-1].strip() for line in lines]
+    trained = [line for line in commands if line.startswith("vfprog train ")]
+    assert sorted(re.search(r"/models/(\S+)/weights", line)[1] for line in trained) == [
+        "vae",
+        "vae/fold-1",
+        "vae/fold-2",
+    ]
+    folds = "--model results/tiny/models/vae/fold-1 --model results/tiny/models/vae/fold-2 "
+    for cohort, scorers in (("demo", folds), ("clinic", "--model results/tiny/models/vae ")):
+        (command,) = [line for line in commands if line.startswith(f"vfprog evaluate results/tiny/{cohort}/")]
+        assert scorers in command and command.count("--model") == scorers.count("--model")
+    (assessed,) = [line for line in commands if line.startswith("vfprog models ")]
+    assert folds in assessed and assessed.count("--model") == 2
 
 
 def test_same_seed_same_tables(run, tmp_path):

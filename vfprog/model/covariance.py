@@ -186,6 +186,12 @@ class SeriesCovariance:
         along = self._along_outside(blocks)
         return Solved(columns, flat.transpose(1, 2) @ blocks.flatten(1, 2), along, self._whitened(along))
 
+    def squares(self, columns: Tensor) -> Tensor:
+        """x' K^-1 x of each column of a spectral design: (eye, column)."""
+        blocks = self.inverse @ columns
+        outside = self._whitened(self._along_outside(blocks))
+        return (columns * blocks).sum((1, 2)) - (outside**2).sum(1)
+
     def solve_again(self, solved: Solved, change: Tensor) -> Solved:
         """The same design after ``change`` (eye, test), in units of s, of the single tests of its first column.
 

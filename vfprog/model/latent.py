@@ -26,7 +26,7 @@ from vfprog.model.summary import FieldSummary, summarise
 from vfprog.model.trajectory import Path, Prediction, alike_batches
 
 REFINEMENTS = 1  # after it the posterior mean moves by less than a tenth of its SD
-FAR = 1.5  # SDs of the residual process; what stands further from the decoded field is taken as known
+FAR = 1.0  # SDs of the residual process; what stands further from the decoded field is taken as known
 LEAST_FOR_MEDIAN = 3  # tests
 LOWEST_TD = -38.0  # dB; no perimeter records less
 

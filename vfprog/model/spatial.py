@@ -17,7 +17,8 @@ def spatial_basis(xy: Tensor) -> tuple[Tensor, Tensor]:
     They are those of the graph Laplacian of the locations, neighbours weighed by exp(-d^2 / 2 REACH^2) and less
     across the horizontal meridian. Its first vector is constant; a diffusion exp(-length^2 L / 2) of it is the
     graph's squared-exponential covariance (Kondor and Lafferty, ICML 2002), so covariances of every length share one
-    basis, and a process over locations and time falls apart into one small process over time for each vector.
+    basis, and a process over locations and time falls apart into one small process over time for each vector. On a
+    grid as coarse as 24-2 a diffusion reaches less far than its length says: take it as a parameter, not as degrees.
 
     Parameters
     ----------

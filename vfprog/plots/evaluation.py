@@ -8,10 +8,22 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from vfprog.plots.labels import BASELINE, HORIZONS, METRICS, SEVERITIES, in_order, method_label
-from vfprog.plots.style import INK, MUTED
+from vfprog.plots.results import evenly_spaced
+from vfprog.plots.style import INK, MUTED, PALETTE
 
 OFF_SCALE = 1.0  # dB; a method this far from the mean of past visits would squeeze all others together
 LOG_FROM = 2.5  # ratio of largest to smallest score from which a log axis reads better
+SHOWN_FIRST = (3, 5, 7)  # numbers of first visits that tables and panels of single numbers show
+
+
+def at_shown_firsts(scores: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a score table for the numbers of first visits that are shown one by one.
+
+    Those of ``SHOWN_FIRST`` that were evaluated, else the first, the middle and the last one.
+    """
+    firsts = sorted(pd.unique(scores["n_first"]))
+    shown = [n for n in firsts if n in SHOWN_FIRST] or [firsts[i] for i in evenly_spaced(len(firsts), 3)]
+    return scores[scores["n_first"].isin(shown)]
 
 
 def overall(scores: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -105,6 +117,23 @@ def plot_differences(differences: pd.DataFrame, n_first: int, ax: Axes) -> Axes:
     plot_estimates(rows.replace({"horizon": HORIZONS}), "horizon", ax, methods=near, legend="{} ahead")
     ax.axvline(0, color=INK, lw=0.8)
     ax.set(xlabel="MAE \N{MINUS SIGN} baseline's (dB)", title=f"Given the first {n_first} visits")
+    return ax
+
+
+def plot_by_first(scores: pd.DataFrame, methods: list[str], ax: Axes, *, intervals: bool = False) -> Axes:
+    """MAE, or its difference from a baseline, of ``methods`` over the number of first visits given.
+
+    ``scores`` are rows of ``evaluation.csv``, or of ``differences.csv`` with one baseline; intervals are shaded.
+    """
+    rows = overall(scores, "mae")
+    for i, method in enumerate(methods):
+        line = rows[rows["method"] == method].sort_values("n_first")
+        colour, dashes = PALETTE[i % len(PALETTE)], "-" if i < len(PALETTE) else "--"
+        given, label = line["n_first"], method_label(method)
+        ax.plot(given, line["value"], dashes, color=colour, marker="o", ms=3, lw=1.2, label=label)
+        if intervals:
+            ax.fill_between(given, line["lower"], line["upper"], color=colour, alpha=0.12, lw=0)
+    ax.set(xlabel="First visits given", xticks=sorted(pd.unique(rows["n_first"])))
     return ax
 
 

@@ -12,17 +12,22 @@ from matplotlib.figure import Figure, FigureBase, SubFigure
 from vfprog import columns as c
 from vfprog.config import PlotsConfig
 from vfprog.io import atomic
+from vfprog.plots.detection import plot_detection, plot_flagged, plot_times
 from vfprog.plots.evaluation import (
     OFF_SCALE,
+    against,
+    at_shown_firsts,
     near_baseline,
+    plot_by_first,
     plot_differences,
     plot_published,
     plot_scores,
     plot_severity,
 )
 from vfprog.plots.fields import field_colorbar, plot_field
-from vfprog.plots.labels import BASELINE, LATERALITY, in_order, method_label
+from vfprog.plots.labels import BASELINE, LATERALITY, METRICS, in_order, method_label
 from vfprog.plots.latents import plot_latent_space, plot_latent_variance
+from vfprog.plots.rates import draw_rates
 from vfprog.plots.reconstructions import choose_fields, plot_reconstruction
 from vfprog.plots.results import (
     NUMBER,
@@ -35,8 +40,9 @@ from vfprog.plots.results import (
 )
 from vfprog.plots.retest import plot_retest
 from vfprog.plots.series import plot_fields_over_visits, plot_latent_path, plot_md_series
-from vfprog.plots.style import METADATA, style
+from vfprog.plots.style import INK, METADATA, style
 from vfprog.plots.training import plot_training
+from vfprog.plots.trust import draw_trust
 
 WIDTH = 10.0  # inches
 VISITS_SHOWN = 3  # measured fields an example eye
@@ -54,8 +60,11 @@ def draw_figures(
     *,
     split: Path | None,
     retest: Path | None,
+    detection: Path | None,
+    rates_truth: Path | None,
+    trust: Path | None,
 ) -> None:
-    """Write ``fields, series, training, reconstructions, latents, evaluation, retest`` (.svg) of a cohort.
+    """Write ``fields, series, rates, training, ...`` (.svg) of a cohort, one file for each entry of ``FIGURES``.
 
     Where there is nothing to draw (no eye with enough visits to evaluate, no retests), the file says so in
     words: the set of files is always the same. Eyes are called by their number in the report, never by an
@@ -67,10 +76,19 @@ def draw_figures(
         Folders of the cohort's tables and of the model behind its rates.
     figures_dir : Path
         Where the files go.
-    split, retest : Path or None
-        ``split.csv`` of a training cohort, ``retest.csv`` of one with retests.
+    split, retest, detection, rates_truth, trust : Path or None
+        ``split.csv`` of a training cohort, ``retest.csv`` of one with retests, ``detection.csv`` and
+        ``rates_truth.csv`` where the truth is known, ``sbc.csv`` where the posterior was checked.
     """
-    results = load_results(cohort_dir, model_dir, split=split, retest=retest)
+    results = load_results(
+        cohort_dir,
+        model_dir,
+        split=split,
+        retest=retest,
+        detection=detection,
+        rates_truth=rates_truth,
+        trust=trust,
+    )
     with style(options):
         for name, draw in FIGURES.items():
             _save(draw(results, options), figures_dir / f"{name}.svg")
@@ -206,25 +224,39 @@ def draw_latents(results: Results, options: PlotsConfig) -> Figure:
 
 
 def draw_evaluation(results: Results, options: PlotsConfig) -> Figure:
-    """Scores by method, differences from the mean of past visits, severity, the published comparison."""
+    """Scores by method, MAE by first visits, differences from the mean, severity, the published comparison."""
     if results.evaluation.empty or results.differences.empty:
         return _words("No evaluation: no eye has enough visits to hold some back and forecast them.")
-    figure = Figure(figsize=(WIDTH, 11), layout="constrained")
-    scores, differences, further = figure.subfigures(3, 1, squeeze=False)[:, 0]
+    figure = Figure(figsize=(WIDTH, 14), layout="constrained")
+    scores, by_first, differences, further = figure.subfigures(4, 1, squeeze=False)[:, 0]
+    shown, apart = at_shown_firsts(results.evaluation), at_shown_firsts(results.differences)
     metrics = ["mae", "crps", "md_mae", "coverage90"]
     axes = scores.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
     for ax, metric in zip(axes, metrics, strict=True):
-        plot_scores(results.evaluation, metric, ax)
+        plot_scores(shown, metric, ax)
     _legend_below(scores, axes[0])
-    _draw_differences(results.differences, differences)
-    near, _ = near_baseline(results.differences)
+    _draw_differences(apart, differences)
+    near, _ = near_baseline(apart)
+    _draw_by_first(results, near, by_first)
     left, right = further.subplots(1, 2)
-    plot_severity(results.evaluation, in_order({BASELINE, *near}), left)
+    plot_severity(shown, in_order({BASELINE, *near}), left)
     plot_published(results.published, right)
     for ax in (left, right):
         if ax.axison:
             ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3)
     return figure
+
+
+def _draw_by_first(results: Results, near: list[str], figure: SubFigure) -> None:
+    """MAE over the number of first visits given, and its difference from the mean of past visits."""
+    left, right = figure.subplots(1, 2)
+    methods = in_order({BASELINE, *near})  # a method has one colour in both axes
+    plot_by_first(results.evaluation, methods, left)
+    left.set_ylabel(METRICS["mae"])
+    right.axhline(0, color=INK, lw=0.8)
+    plot_by_first(against(results.differences), methods, right, intervals=True)
+    right.set_ylabel("MAE \N{MINUS SIGN} baseline's (dB)")
+    _legend_below(figure, left)
 
 
 def _draw_differences(differences: pd.DataFrame, figure: SubFigure) -> None:
@@ -250,6 +282,25 @@ def _legend_below(figure: FigureBase, ax: Axes) -> None:
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
 
 
+def draw_detection(results: Results, options: PlotsConfig) -> Figure:
+    """The share of eyes flagged, and where the truth is known AUC and time to detection before it."""
+    scored = results.detection is not None and not results.detection.scores.empty
+    if not scored and results.flagged.empty:
+        return _words("No detection: no eye was followed for two years with three tests.")
+    figure = Figure(figsize=(WIDTH if scored else WIDTH / 2, 3.8), layout="constrained")
+    if not scored or results.detection is None:
+        ax = plot_flagged(results.flagged, figure.subplots())
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
+        return figure
+    left, middle, right = figure.subplots(1, 3, width_ratios=[1.2, 1.2, 0.8])
+    plot_detection(results.detection.scores, left)
+    plot_times(results.detection.times, middle)
+    plot_flagged(results.flagged, right)
+    for ax in (left, middle, right):
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=1 if ax is right else 2)
+    return figure
+
+
 def draw_retest(results: Results, options: PlotsConfig) -> Figure:
     """Denoising of single fields, where the cohort holds retests."""
     if results.retest is None or results.retest.empty:
@@ -259,12 +310,24 @@ def draw_retest(results: Results, options: PlotsConfig) -> Figure:
     return figure
 
 
+def draw_trusted(results: Results, options: PlotsConfig) -> Figure:
+    """Checks of the trajectories' posterior, where they were made."""
+    if results.trust is None:
+        return _words(
+            "The trajectories' posterior was not checked on this cohort (trust.cohorts in the config)."
+        )
+    return draw_trust(results.trust.sbc, results.trust.nuts, results.trust.predictive, WIDTH)
+
+
 FIGURES: dict[str, Callable[[Results, PlotsConfig], Figure]] = {
     "fields": draw_fields,
     "series": draw_series,
+    "rates": lambda results, options: draw_rates(results),
     "training": draw_training,
     "reconstructions": draw_reconstructions,
     "latents": draw_latents,
     "evaluation": draw_evaluation,
+    "detection": draw_detection,
     "retest": draw_retest,
+    "trust": draw_trusted,
 }

@@ -11,12 +11,22 @@ METHODS = {
     "shrunk_plr": "Pointwise regression, shrunk",
     "published": "Published latent regression",
     "static": "VAE, static field",
-    "residual": "VAE, residual process",
+    "residual": "Residual process, no network",
     "trajectory": "VAE, latent trajectory",
 }
 BASELINE = "mean"  # that every figure of differences takes
 # What methods are compared with, in the midst of a sentence.
 BASELINES = {BASELINE: "the mean of past visits", "median_shifted_mean": "the calibrated mean"}
+DETECTION_SCORES = {
+    "md_trend": "Trend of MD",
+    "plr": "PLR criteria",
+    "poplr": "PoPLR",
+    "zf": "Weighted slope",
+    "p_progressing_function": "p_progressing, fields alone",
+    "rnfl_md_sum": "RNFL and MD slopes, summed",
+    "zf_zs": "Weighted slope and RNFL slope",
+    "p_progressing": "p_progressing",
+}
 RETEST_METHODS = {
     "raw": "One measured field",
     "vae": "VAE, from one field",
@@ -39,7 +49,25 @@ SEVERITIES = {
 FORECASTS = {
     "static": "The forecast takes the eye's underlying field, found from all its visits, as standing still: it does "
     "not extend the rate.",
+    "trajectory": "The forecast extends the eye's path as far as its visits support one: slopes are drawn to those of "
+    "other patients, so it follows a rate only in part until many visits confirm it.",
+    "residual": "The forecast extends a slope at each location as far as the eye's visits support one; no network is "
+    "used.",
     "published": "The forecast extends the least-squares slope of each latent.",
+}
+# Of rates_truth.csv, and the regions of a field.
+ESTIMATORS = {"vfprog": "Rate", "least_squares": "Least squares"}
+KINDS_OF_EYES = {"all": "all", "fast": "fast", "mild": "mild", "moderate": "moderate", "severe": "severe"}
+REGIONS = {
+    "field": "Whole field",
+    "superior": "Superior hemifield",
+    "inferior": "Inferior hemifield",
+    "TS": "Temporal superior disc",
+    "T": "Temporal disc (centre of the field)",
+    "TI": "Temporal inferior disc",
+    "NI": "Nasal inferior disc",
+    "N": "Nasal disc (temporal edge of the field)",
+    "NS": "Nasal superior disc",
 }
 LATERALITY = {"OD": "right eye", "OS": "left eye"}
 
@@ -47,6 +75,11 @@ LATERALITY = {"OD": "right eye", "OS": "left eye"}
 def method_label(method: str) -> str:
     """The method in words; a name without an entry stands for itself."""
     return METHODS.get(method, method)
+
+
+def score_label(score: str) -> str:
+    """The detection score in words; a name without an entry stands for itself."""
+    return DETECTION_SCORES.get(score, score)
 
 
 def in_order(methods: set[str]) -> list[str]:

@@ -18,17 +18,40 @@ NUMBER = "number"  # of an eye within its cohort, 1 = worsening fastest: page nu
 
 
 @dataclass(frozen=True)
+class DetectionResults:
+    """``detection.csv``, ``detection_differences.csv`` and ``time_to_detection.csv`` of a cohort with known truth."""
+
+    scores: pd.DataFrame
+    differences: pd.DataFrame
+    times: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class TrustResults:
+    """``sbc.csv``, ``nuts.csv`` and ``predictive_checks.csv`` of a cohort whose posterior was checked."""
+
+    sbc: pd.DataFrame
+    nuts: pd.DataFrame
+    predictive: pd.DataFrame
+
+
+@dataclass(frozen=True)
 class Results:
     """Tables of one cohort and of the model behind its rates.
 
     ``rates`` is sorted by rate and carries ``number``; ``visits`` holds every field read, with ``included``;
-    ``xy`` (location, 2) are positions in degrees, right-eye format. ``retest`` and ``split`` are None for
-    cohorts that have none; the evaluation tables have no rows where no eye has enough visits.
+    ``xy`` (location, 2) are positions in degrees, right-eye format. ``retest``, ``split`` and ``detection`` are None
+    for cohorts that have none; the evaluation tables have no rows where no eye has enough visits.
     """
 
     visits: pd.DataFrame
     latents: pd.DataFrame
     rates: pd.DataFrame
+    rates_regions: pd.DataFrame
+    rates_locations: pd.DataFrame
+    prior_sensitivity: pd.DataFrame
+    rates_truth: pd.DataFrame | None
+    trust: TrustResults | None
     forecasts: pd.DataFrame
     forecasts_md: pd.DataFrame
     trajectories: xr.Dataset
@@ -36,6 +59,8 @@ class Results:
     evaluation: pd.DataFrame
     differences: pd.DataFrame
     published: pd.DataFrame
+    flagged: pd.DataFrame
+    detection: DetectionResults | None
     retest: pd.DataFrame | None
     split: pd.DataFrame | None
     qc: dict[str, Any]
@@ -54,16 +79,26 @@ class Results:
         return self.trajectories.sizes["latent"]
 
 
-def load_results(cohort_dir: Path, model_dir: Path, *, split: Path | None, retest: Path | None) -> Results:
+def load_results(
+    cohort_dir: Path,
+    model_dir: Path,
+    *,
+    split: Path | None,
+    retest: Path | None,
+    detection: Path | None,
+    rates_truth: Path | None,
+    trust: Path | None,
+) -> Results:
     """Read everything that figures and report show of a cohort.
 
     Parameters
     ----------
     cohort_dir, model_dir : Path
         Folders of the cohort's tables and of the model behind its rates.
-    split, retest : Path or None
-        The two tables that not every cohort has. They are never looked for: a file left from an earlier
-        config would say that the model learned from patients whom it never saw.
+    split, retest, detection, rates_truth, trust : Path or None
+        The tables that not every cohort has (beside ``detection.csv`` and ``sbc.csv`` stand two more). They are never
+        looked for: a file left from an earlier config would say that the model learned from patients whom it never
+        saw.
     """
 
     def table(name: str) -> pd.DataFrame:
@@ -76,6 +111,11 @@ def load_results(cohort_dir: Path, model_dir: Path, *, split: Path | None, retes
         visits=table("visits.parquet").sort_values(c.VISIT_KEY, ignore_index=True),
         latents=table("latents.parquet").sort_values(c.VISIT_KEY, ignore_index=True),
         rates=number_eyes(table("rates.csv")),
+        rates_regions=table("rates_regions.csv"),
+        rates_locations=table("rates_locations.parquet"),
+        prior_sensitivity=table("prior_sensitivity.csv"),
+        rates_truth=without_thin_intervals(read_table(rates_truth), "n_patients") if rates_truth else None,
+        trust=_trust(trust) if trust else None,
         forecasts=forecasts,
         forecasts_md=table("forecasts_md.csv"),
         trajectories=trajectories,
@@ -83,6 +123,8 @@ def load_results(cohort_dir: Path, model_dir: Path, *, split: Path | None, retes
         evaluation=with_sound_intervals(table("evaluation.csv")),
         differences=with_sound_intervals(table("differences.csv")),
         published=with_sound_intervals(table("published.csv")),
+        flagged=without_thin_intervals(table("flagged.csv"), "n_patients"),
+        detection=_detection(detection) if detection else None,
         retest=with_sound_intervals(read_table(retest)) if retest else None,
         split=read_table(split) if split else None,
         qc=read_json(cohort_dir / "qc.json"),
@@ -96,6 +138,25 @@ def with_sound_intervals(scores: pd.DataFrame) -> pd.DataFrame:
     """Scores without the intervals (NaN) that rest on fewer than 10 patients."""
     enough = scores["n_patients"] >= MIN_PATIENTS
     return scores.assign(lower=scores["lower"].where(enough), upper=scores["upper"].where(enough))
+
+
+def _trust(file: Path) -> TrustResults:
+    """``sbc.csv`` and the two tables beside it."""
+    names = (file, file.with_name("nuts.csv"), file.with_name("predictive_checks.csv"))
+    return TrustResults(*map(read_table, names))
+
+
+def _detection(file: Path) -> DetectionResults:
+    """``detection.csv`` and the two tables beside it."""
+    names = (file, file.with_name("detection_differences.csv"), file.with_name("time_to_detection.csv"))
+    return DetectionResults(*(without_thin_intervals(read_table(name), "n_persons") for name in names))
+
+
+def without_thin_intervals(table: pd.DataFrame, patients: str) -> pd.DataFrame:
+    """A table without the bounds (NaN) that rest on fewer than 10 patients, counted in that column."""
+    bounds = [name for name in table if str(name).endswith(("lower", "upper"))]
+    enough = table[patients] >= MIN_PATIENTS
+    return table.assign(**{str(name): table[name].where(enough) for name in bounds})
 
 
 def positions(forecasts: pd.DataFrame) -> np.ndarray:

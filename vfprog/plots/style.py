@@ -18,7 +18,7 @@ from matplotlib.colors import Colormap, Normalize
 
 from vfprog.config import PlotsConfig
 
-FieldKind = Literal["td", "sens", "difference", "width"]
+FieldKind = Literal["td", "sens", "difference", "width", "rate"]
 
 # Okabe and Ito's colours, in the order used for series of things (https://jfly.uni-koeln.de/color/).
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
@@ -27,6 +27,8 @@ INK, MUTED, GRID, UNTESTED = "#222222", "#6b6b6b", "#dddddd", "#e8e8e8"
 
 DIFFERENCE_LIMIT = 10.0  # dB; beyond this two fields differ so much that the shade no longer matters
 WIDTH_LIMIT = 30.0  # dB; a 90 % interval this wide says nothing
+
+RATE_LIMIT = 20.0  # dB per ten years
 
 TD_MAP = "YlOrRd_r"  # healthy is pale, loss dark; its lightness falls evenly, so it reads without colour
 
@@ -52,6 +54,7 @@ def field_style(kind: FieldKind, options: PlotsConfig) -> FieldStyle:
         "td": (TD_MAP, options.td_range, "Total deviation (dB)"),
         "sens": ("gray", options.sens_range, "Sensitivity (dB)"),
         "difference": ("vlag_r", (-DIFFERENCE_LIMIT, DIFFERENCE_LIMIT), "Difference (dB)"),
+        "rate": ("vlag_r", (-RATE_LIMIT, RATE_LIMIT), "Rate (dB per ten years)"),
         "width": ("mako_r", (0.0, WIDTH_LIMIT), "Width of the 90 % interval (dB)"),
     }
     cmap, limits, label = styles[kind]

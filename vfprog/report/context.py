@@ -12,10 +12,12 @@ import pandas as pd
 
 from vfprog import columns as c
 from vfprog.config import CohortConfig, RatesConfig
+from vfprog.plots.evaluation import at_shown_firsts
 from vfprog.plots.labels import BASELINES, FORECASTS, method_label
 from vfprog.plots.results import MIN_PATIENTS, NUMBER, Results, closest_horizon
 from vfprog.plots.retest import in_words
 from vfprog.report.blocks import Cell, Fact, Header, Picture, Section, Table, headers, number_cell, row
+from vfprog.report.detection import detection_content
 from vfprog.report.eye import page_name
 from vfprog.report.format import (
     MINUS,
@@ -28,7 +30,18 @@ from vfprog.report.format import (
     probability,
     quantity,
 )
-from vfprog.report.scores import evaluated, further_tables, pivot, score_tables, standings, verdict
+from vfprog.report.rates import rates_content
+from vfprog.report.scores import (
+    evaluated,
+    further_tables,
+    own_table,
+    pivot,
+    score_tables,
+    standings,
+    verdict,
+    worst_cells,
+)
+from vfprog.report.trust import trust_content
 
 QUARANTINE_SHOWN = 20
 FORECAST_SHOWN = 5.0  # years ahead, or the horizon closest to it
@@ -37,10 +50,14 @@ SURELY = 0.95  # posterior probability from which an eye is counted as worsening
 ALT = {
     "fields": "Field maps of example eyes: first, middle and last visit, underlying field and forecast",
     "series": "Mean TD of example eyes over the years with rate and forecast, and their latent paths",
+    "rates": "Rates against least-squares slopes; rates from three visits under other priors; error and coverage "
+    "against the truth where it is known",
     "training": "Training curves: ELBO of training and validation, reconstruction, KL, learning rate",
     "reconstructions": "Fields measured, decoded by the model, and the difference",
     "latents": "Fields in latent space coloured by mean TD, and the variance each latent carries",
     "evaluation": "Forecast scores by method with 95 % intervals; the tables hold the same numbers",
+    "detection": "Detection by score: AUC with 95 % intervals, progressing eyes flagged by visits, eyes flagged",
+    "trust": "Rank ECDFs of starts, slopes and rate; rates against NUTS; scatter of tests drawn and measured",
     "retest": "Error of one field's estimate against the mean of the eye's other fields, by method",
 }
 
@@ -69,9 +86,12 @@ def index_page(
     sections = [
         _summary(results, rates, figures_dir),
         _quality(results),
+        _rates(results, figures_dir),
         _model(name, results, models, figures_dir),
         _evaluation(results, figures_dir),
+        *_detection(results, figures_dir),
         *_retest(results, figures_dir),
+        *_trust(results, figures_dir),
         _latent_space(figures_dir),
     ]
     return IndexPage(
@@ -105,19 +125,28 @@ def _summary(results: Results, rates: RatesConfig, figures_dir: Path) -> Section
     if results.split is not None:
         parts = results.split["part"].value_counts()
         names = {"train": "Training", "validation": "Validation", "test": "Test"}
-        facts += [Fact(f"{name} patients", count(parts.get(part, 0))) for part, name in names.items()]
+        facts += [
+            Fact(f"{name} patients", count(parts[part])) for part, name in names.items() if part in parts
+        ]
+        if c.FOLD in results.split:
+            facts.append(Fact("Folds of patients", count(results.split[c.FOLD].max())))
     text = [
         f"{quantity(worsening, 'eye')} of {count(n)} ({percent(worsening / n)}) "
         f"{'is' if worsening == 1 else 'are'} worsening with a posterior probability above {SURELY:.2f}.",
         f"{quantity(progressing, 'eye')} ({percent(progressing / n)}) {'is' if progressing == 1 else 'are'} "
         f"flagged as progressing: the probability of progression, at a prevalence of "
-        f"{percent(rates.prevalence)}, is above {number(results.card['threshold'])}. That threshold aims at "
-        f"flagging {percent(rates.false_positives)} of stable eyes, simulated with the training patients' noise "
-        "and wander.",
+        f"{percent(rates.prevalence)}, is above the threshold for its number of visits. The thresholds aim at "
+        f"flagging {percent(rates.false_positives)} of stable eyes, simulated with noise, wander and visit effects at "
+        "the training patients' intervals.",
         FORECASTS[results.trajectories.attrs["method"]],
     ]
     pictures = [picture(figures_dir, "series"), picture(figures_dir, "fields")]
     return Section("summary", "Summary", text, facts, pictures=pictures)
+
+
+def _rates(results: Results, figures_dir: Path) -> Section:
+    text, tables = rates_content(results)
+    return Section("rates", "Rates", text, tables=tables, pictures=[picture(figures_dir, "rates")])
 
 
 def _quality(results: Results) -> Section:
@@ -172,7 +201,9 @@ def _model(name: str, results: Results, models: pd.DataFrame, figures_dir: Path)
     ]
     tables = [
         _card_table(
-            "Prior of rates (weights of normals by SD in dB/year; scatter in dB, years)", card["rate_prior"]
+            "Prior of rates (weights by pattern of loss and pace; means in dB/year; scatter of tests and wander "
+            "relative to the noise table, of visits in dB squared)",
+            card["rate_prior"],
         ),
         _card_table("Residual process (log or logit scale, but learning and offset in dB)", card["residual"]),
     ]
@@ -192,10 +223,10 @@ def _model(name: str, results: Results, models: pd.DataFrame, figures_dir: Path)
 
 
 def learned_from(name: str, cohorts: list[str], *, evaluated: bool) -> str:
-    """Where a cohort's rate prior, threshold and predictive quantiles come from, and what that asks of it."""
-    learned = f"The prior of rates, the threshold of the flag and the predictive quantiles come from {_listed(cohorts)}"
+    """Where a cohort's rate prior and predictive quantiles come from, and what that asks of it."""
+    learned = f"The prior of rates and the predictive quantiles come from {_listed(cohorts)}"
     if name in cohorts:
-        return f"{learned}: from patients of this cohort that are not its test patients."
+        return f"{learned}: from patients of this cohort, none of whom the model that learned from them is scored on."
     check = (
         "the coverage in the evaluation below is the check that they hold here"
         if evaluated
@@ -219,25 +250,49 @@ def _evaluation(results: Results, figures_dir: Path) -> Section:
     if evaluation.empty or differences.empty:
         text = ["No eye of this cohort has enough visits to hold some back and forecast them."]
         return Section("evaluation", "Evaluation of forecasts", text, pictures=pictures)
+    method = results.trajectories.attrs["method"]
+    shown, apart = at_shown_firsts(evaluation), at_shown_firsts(differences)
     text = [
         "Every later visit of an eye is forecast from its first visits and compared with what was measured, "
-        f"on patients that no model saw: {evaluated(evaluation)}. Intervals are 95 % bootstrap intervals "
+        f"{scored_by(results.split)}: {evaluated(shown)}. Intervals are 95 % bootstrap intervals "
         f"over patients, left out below {MIN_PATIENTS} of them. A method that does not beat the mean of the past "
         "visits forecasts nothing.",
         f"The calibrated mean (in the tables: {method_label('median_shifted_mean')}) is the mean of past visits "
         "moved to the median that later tests of training patients have at its level: the fair comparison for a "
         "method whose point forecast is a calibrated median.",
-        *verdict(differences, results.trajectories.attrs["method"]),
+        *verdict(apart, method),
+        *worst_cells(evaluation, differences, method),
     ]
-    compared = [standings(differences, baseline) for baseline in BASELINES]
+    compared = [own_table(evaluation, differences, method)]
+    compared += [standings(apart, baseline) for baseline in BASELINES]
     return Section(
         "evaluation",
         "Evaluation of forecasts",
         text,
-        tables=[t for t in (*compared, *score_tables(evaluation, differences)) if t.rows],
+        tables=[t for t in (*compared, *score_tables(shown, apart)) if t.rows],
         pictures=pictures,
-        details=further_tables(evaluation, differences, results.published),
+        details=further_tables(shown, apart, results.published),
     )
+
+
+def scored_by(split: pd.DataFrame | None) -> str:
+    """Which model scores whom, in words."""
+    if split is None or c.FOLD not in split:
+        return "on patients that no model saw"
+    return f"each patient by a model trained without them (cross-validation in {split[c.FOLD].max()} folds)"
+
+
+def _detection(results: Results, figures_dir: Path) -> list[Section]:
+    """A section where eyes were followed long enough, or the truth is known, else none."""
+    text, tables, details = detection_content(results)
+    if not tables:
+        return []
+    pictures = [picture(figures_dir, "detection")]
+    return [
+        Section(
+            "detection", "Detection of progression", text, tables=tables, pictures=pictures, details=details
+        )
+    ]
 
 
 def _retest(results: Results, figures_dir: Path) -> list[Section]:
@@ -253,6 +308,17 @@ def _retest(results: Results, figures_dir: Path) -> list[Section]:
     methods = list(scores["method"])
     table = pivot(scores, "shown", columns, "Denoising of single fields", methods=methods)
     return [Section("retest", "Retests", text, tables=[table], pictures=[picture(figures_dir, "retest")])]
+
+
+def _trust(results: Results, figures_dir: Path) -> list[Section]:
+    """A section where the posterior was checked, else none."""
+    if results.trust is None:
+        return []
+    text, tables, details = trust_content(results.trust)
+    pictures = [picture(figures_dir, "trust")]
+    return [
+        Section("trust", "Trust in the trajectories", text, tables=tables, pictures=pictures, details=details)
+    ]
 
 
 def _latent_space(figures_dir: Path) -> Section:
@@ -296,7 +362,9 @@ def _eye_headers(horizon: float) -> list[Header]:
         ),
         Header("P(worse)", "worsening", "Posterior probability that the rate is below 0"),
         Header("P(progr.)", "progressing", "Posterior probability of progression against stability"),
-        Header("Flagged", "flag", "Progressing: that probability is above the threshold in the model's card"),
+        Header(
+            "Flagged", "flag", "Progressing: that probability is above the threshold for the number of visits"
+        ),
         Header(f"P(< {MINUS}1)", "faster", f"Posterior probability of a rate below {MINUS}1 dB/year"),
         Header("MD slope", "slope", "Least-squares slope of mean TD, dB/year"),
         Header("p", "slopep", "One-sided p-value of that slope"),

@@ -10,6 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from vfprog import columns as c
+from vfprog.perimetry.criteria import NET_LOCATIONS
 from vfprog.plots.labels import FORECASTS, LATERALITY
 from vfprog.plots.results import NUMBER, evenly_spaced
 from vfprog.plots.series import choose_latents, rate_line
@@ -17,6 +18,7 @@ from vfprog.plots.style import FieldKind
 from vfprog.report.blocks import Cell, Fact, Header, Map, Table, headers, number_cell, row
 from vfprog.report.eyes import Z_PATH, EyeData
 from vfprog.report.format import MISSING, interval, number, p_value, probability, quantity
+from vfprog.report.rates import milestones, rate_map, regions_table
 from vfprog.report.svg import FieldMaps, latent_chart, md_chart
 
 MOST_MAPS = 12
@@ -47,6 +49,9 @@ class EyePage:
     notes: list[str]
     verdicts: list[str]
     rates: Table
+    regions: Table
+    rate_map: Map
+    rate_legend: Markup
     md_chart: Markup
     maps: list[Map]
     maps_note: str
@@ -67,17 +72,13 @@ def page_name(eye_number: int) -> str:
     return f"eye-{eye_number:04d}.html"
 
 
-def eye_page(
-    eye: EyeData, drawer: FieldMaps, method: str, threshold: float, pages: int, locations: int
-) -> EyePage:
+def eye_page(eye: EyeData, drawer: FieldMaps, method: str, pages: int, locations: int) -> EyePage:
     """Context of an eye's page.
 
     Parameters
     ----------
     method : str
         Of the trajectories: how the forecasts were made.
-    threshold : float
-        Of ``p_progressing``, from the model's card.
     pages : int
         Number of eye pages, for the links to neighbours.
     locations : int
@@ -91,8 +92,11 @@ def eye_page(
         title=f"Eye {at}",
         facts=_facts(eye),
         notes=notes + ([PARTS[eye.part]] if eye.part else []),
-        verdicts=verdicts(rate, threshold),
-        rates=_rates_table(rate, threshold),
+        verdicts=verdicts(rate),
+        rates=_rates_table(rate),
+        regions=regions_table(eye.regions),
+        rate_map=rate_map(eye.location_rates, rate[c.EYE], drawer),
+        rate_legend=drawer.legend("rate"),
         md_chart=_md_chart(eye),
         maps=_visit_maps(shown, c.td(locations), drawer, "td"),
         maps_note=_maps_note(len(shown), len(used)),
@@ -135,7 +139,7 @@ def _neighbours(at: int, pages: int) -> list[Cell]:
     return before + after
 
 
-def verdicts(rate: pd.Series, threshold: float) -> list[str]:
+def verdicts(rate: pd.Series) -> list[str]:
     """The rate in words: how likely the eye worsens, and whether it is flagged."""
     p, score = rate["p_worsening"], rate["p_progressing"]
     worsens = (
@@ -145,7 +149,7 @@ def verdicts(rate: pd.Series, threshold: float) -> list[str]:
     side = "above" if rate["progressing"] else "not above"
     flagged = (
         f"It {verb}: its probability of progression against stability, {probability(score)}, is {side} the "
-        f"threshold {number(threshold, 2)}."
+        f"threshold for {quantity(int(rate['n_visits']), 'visit')}, {number(rate['progressing_threshold'], 2)}."
     )
     return [worsens, flagged]
 
@@ -176,7 +180,7 @@ def _facts(eye: EyeData) -> list[Fact]:
     ]
 
 
-def _rates_table(rate: pd.Series, threshold: float) -> Table:
+def _rates_table(rate: pd.Series) -> Table:
     """Every statement on the eye's rate: the model's first, the classical methods beside it."""
     spread = interval(rate["rate_lower"], rate["rate_upper"])
     rows = [
@@ -186,11 +190,19 @@ def _rates_table(rate: pd.Series, threshold: float) -> Table:
             probability(rate["p_worsening"]),
             "posterior probability of a rate below 0",
         ),
-        ("Probability of worsening faster than \N{MINUS SIGN}1 dB/year", probability(rate["p_faster_1"]), ""),
+        *[
+            (
+                f"Probability of worsening faster than \N{MINUS SIGN}{pace} dB/year",
+                probability(rate[name]),
+                "",
+            )
+            for pace, name in (("0.5", "p_faster_0_5"), ("1", "p_faster_1"), ("2", "p_faster_2"))
+        ],
+        *milestones(rate),
         (
             "Probability of progression",
             probability(rate["p_progressing"]),
-            f"against stability; flagged above {number(threshold, 2)}",
+            f"against stability; flagged above {number(rate['progressing_threshold'], 2)}",
         ),
         (
             "Slope of mean TD, least squares",
@@ -201,6 +213,12 @@ def _rates_table(rate: pd.Series, threshold: float) -> Table:
             "Pointwise linear regression",
             MISSING if np.isnan(rate["plr_points"]) else quantity(int(rate["plr_points"]), "location"),
             "with a slope of \N{MINUS SIGN}1 dB/year or worse and p < 0.01",
+        ),
+        (
+            "Worsening less improving locations",
+            number(rate["plr_confirmed"], 0),
+            "each so without the last test and without the one before; "
+            f"progressing from {NET_LOCATIONS} on (Nouri-Mahdavi 2012)",
         ),
         ("PoPLR", f"p {p_value(rate['poplr_p'])}", "permutation of pointwise linear regression"),
     ]

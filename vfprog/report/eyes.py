@@ -23,6 +23,8 @@ class EyeData:
     z_path: dict[str, np.ndarray]  # the entries Z_PATH of trajectories.nc, (latent,)
     forecast: dict[str, np.ndarray]
     forecast_md: pd.DataFrame
+    regions: pd.DataFrame  # of rates_regions.csv
+    location_rates: np.ndarray  # dB/year, (location,)
     part: str
 
     @property
@@ -44,6 +46,10 @@ class Eyes:
             name: self._forecasts[name].to_numpy()
             for name in (c.YEARS_AHEAD, "td_median", "td_lower", "td_upper")
         }
+        self._region_rows = results.rates_regions.groupby(c.EYE_KEY).indices
+        located = results.rates_locations.sort_values(c.LOCATION, ignore_index=True)
+        self._location_rows = located.groupby(c.EYE_KEY).indices
+        self._location_rates = located["rate"].to_numpy()
         self._md = results.forecasts_md.sort_values(c.YEARS_AHEAD, ignore_index=True)
         self._md_rows = self._md.groupby(c.EYE_KEY).indices
         tracks = results.trajectories
@@ -65,5 +71,7 @@ class Eyes:
             z_path={name: values[self._track[key]] for name, values in self._z.items()},
             forecast=forecast,
             forecast_md=self._md.iloc[self._md_rows[key]],
+            regions=self._results.rates_regions.iloc[self._region_rows[key]],
+            location_rates=self._location_rates[self._location_rows[key]],
             part=self._part.get(rate[c.PATIENT], ""),
         )

@@ -29,6 +29,9 @@ def write_report(
     *,
     split: Path | None,
     retest: Path | None,
+    detection: Path | None,
+    rates_truth: Path | None,
+    trust: Path | None,
     report: ReportConfig,
     plots: PlotsConfig,
     rates: RatesConfig,
@@ -46,10 +49,19 @@ def write_report(
         Folders of the cohort's tables and of the model behind its rates.
     models_table : Path
         ``models.csv`` of the run.
-    split, retest : Path or None
-        ``split.csv`` of a training cohort, ``retest.csv`` of one with retests.
+    split, retest, detection, rates_truth, trust : Path or None
+        ``split.csv`` of a training cohort, ``retest.csv`` of one with retests, ``detection.csv`` and
+        ``rates_truth.csv`` where the truth is known, ``sbc.csv`` where the posterior was checked.
     """
-    results = load_results(cohort_dir, model_dir, split=split, retest=retest)
+    results = load_results(
+        cohort_dir,
+        model_dir,
+        split=split,
+        retest=retest,
+        detection=detection,
+        rates_truth=rates_truth,
+        trust=trust,
+    )
     folder = cohort_dir / "report"
     environment = _environment()
     pages = min(report.eye_pages, len(results.rates))
@@ -59,9 +71,9 @@ def write_report(
 
     drawer, eyes = FieldMaps(results.xy, plots), Eyes(results)
     template = environment.get_template("eye.html.j2")
-    method, threshold = results.trajectories.attrs["method"], results.card["threshold"]
+    method = results.trajectories.attrs["method"]
     for _, rate in results.rates.head(pages).iterrows():
-        page = eye_page(eyes[rate], drawer, method, threshold, pages, results.locations)
+        page = eye_page(eyes[rate], drawer, method, pages, results.locations)
         write_text(template.render(page=page, index=context), folder / "eyes" / page_name(rate["number"]))
     _remove_stale(folder / "eyes", pages)
     write_text(environment.get_template("index.html.j2").render(page=context), folder / "index.html")

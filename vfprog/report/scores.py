@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
 
 from vfprog.plots.evaluation import against, overall
-from vfprog.plots.labels import BASELINES, HORIZONS, METRICS, SEVERITIES, in_order, method_label
+from vfprog.plots.labels import BASELINE, BASELINES, HORIZONS, METRICS, SEVERITIES, in_order, method_label
 from vfprog.plots.results import MIN_PATIENTS
 from vfprog.report.blocks import Cell, Table, headers
-from vfprog.report.format import count, estimate, quantity
+from vfprog.report.format import count, estimate, number, percent, quantity
 
+WORSE = 0.02  # dB above the mean of past visits, from which a cell is listed
+COVERAGE_LIMITS = (0.85, 0.95)  # of the 90 % interval, outside which a cell is listed
+CELLS_LISTED = 6
 SIZES = {"n_visits": "visits", "n_eyes": "eyes", "n_patients": "patients"}
 LOCATION_SEVERITIES = {
     ">-5": "locations above \N{MINUS SIGN}5 dB",
@@ -108,6 +111,89 @@ def further_tables(
 
 def _mae(scores: pd.DataFrame, n_first: int) -> pd.Series:
     return (scores["metric"] == "mae") & (scores["n_first"] == n_first)
+
+
+def own_table(evaluation: pd.DataFrame, differences: pd.DataFrame, method: str) -> Table:
+    """The report's own method for every number of first visits, beside the mean of past visits."""
+    scores = evaluation[(evaluation["horizon"] == "all") & (evaluation["severity"] == "all")]
+    values = scores.set_index(["n_first", "method", "metric"])["value"]
+    apart = {(r.baseline, r.n_first, r.metric): r for r in _own(differences, method) if _whole(r)}
+    rows = []
+    for n in sorted(pd.unique(scores["n_first"])):
+        error, ratio = apart.get((BASELINE, n, "mae")), apart.get(("median_shifted_mean", n, "crps"))
+        texts = [
+            number(values.get((n, BASELINE, "mae"), math.nan)),
+            number(values.get((n, method, "mae"), math.nan)),
+            "" if error is None else estimate(error.value, error.lower, error.upper, 3),
+            "" if ratio is None else _ratio(ratio),
+            number(values.get((n, method, "coverage90"), math.nan), 3),
+        ]
+        rows.append([Cell(text, css="n") for text in (count(n), *texts)])
+    caption = (
+        f"{method_label(method)}, the method of this report, by first visits given: MAE beside that of the mean of "
+        "past visits, CRPS as a ratio to the calibrated mean's, coverage of the 90 % interval"
+    )
+    labels = ("First visits", "MAE of the mean (dB)", "MAE (dB)", "Difference (dB)", "CRPS ratio", "Coverage")
+    return Table(caption, headers(*labels), rows)
+
+
+def _own(differences: pd.DataFrame, method: str) -> Iterable[Any]:
+    return _records(differences[differences["method"] == method])
+
+
+def _whole(score: Any) -> bool:
+    return bool(score.horizon == "all" and score.severity == "all")
+
+
+def _ratio(score: Any) -> str:
+    """A ratio and its interval, which is left out where that of the difference is."""
+    bounds = (math.nan, math.nan) if math.isnan(score.lower) else (score.ratio_lower, score.ratio_upper)
+    return estimate(score.ratio, bounds[0], bounds[1], 3)
+
+
+def worst_cells(evaluation: pd.DataFrame, differences: pd.DataFrame, method: str) -> list[str]:
+    """Where the report's own method is worse than the mean of past visits, and where its intervals miscover.
+
+    Every cell of the tables is looked at, however it is cut; they overlap, and chance alone puts some here.
+    """
+    apart = against(differences)
+    apart = apart[(apart["method"] == method) & (apart["metric"] == "mae")]
+    coverage = evaluation[(evaluation["method"] == method) & (evaluation["metric"] == "coverage90")]
+    worse = apart[apart["value"] > WORSE].sort_values("value", ascending=False)
+    low, high = COVERAGE_LIMITS
+    off = coverage[(coverage["value"] < low) | (coverage["value"] > high)]
+    off = off.iloc[(off["value"] - 0.9).abs().argsort()[::-1]]
+    found = []
+    if len(apart):
+        found.append(
+            f"Its MAE is more than {WORSE:g} dB above that of the mean of past visits in {_of(worse, apart)}"
+            f"{_listed(worse, lambda r: f'+{number(r.value, 3)} dB')}."
+        )
+    if len(coverage):
+        found.append(
+            f"Its 90 % interval covers less than {percent(low)} or more than {percent(high)} in {_of(off, coverage)}"
+            f"{_listed(off, lambda r: percent(r.value, 1))}."
+        )
+    return found
+
+
+def _of(some: pd.DataFrame, all_of_them: pd.DataFrame) -> str:
+    return f"{count(len(some))} of {quantity(len(all_of_them), 'cell')} of the tables"
+
+
+def _listed(cells: pd.DataFrame, value: Callable[[Any], str]) -> str:
+    """The first few cells in words with their values; nothing where there are none."""
+    if cells.empty:
+        return ""
+    severities = SEVERITIES | LOCATION_SEVERITIES
+    words = []
+    for r in _records(cells.head(CELLS_LISTED)):
+        where = [f"given {quantity(r.n_first, 'visit')}"]
+        where += [HORIZONS[r.horizon] + " ahead"] if r.horizon != "all" else []
+        where += [severities[r.severity]] if r.severity != "all" else []
+        words.append(f"{', '.join(where)} ({value(r)}, {quantity(r.n_eyes, 'eye')})")
+    first = "" if len(cells) <= CELLS_LISTED else f" the {CELLS_LISTED} worst,"
+    return f":{first} {'; '.join(words)}"
 
 
 def verdict(differences: pd.DataFrame, method: str) -> list[str]:

@@ -2,8 +2,12 @@
 # their messages both to their log and to the terminal, so that a user sees an error without looking for it.
 
 LEARNED = cfg.training_cohorts
+REPORTED = [name for name, cohort in cfg.cohorts.items() if cohort.produce == "report"]
 RETESTS = [name for name, cohort in cfg.cohorts.items() if cohort.retest]
 SIMULATED = [name for name, cohort in cfg.cohorts.items() if cohort.simulate]
+KNOWN = [
+    name for name, cohort in cfg.cohorts.items() if cohort.truth or cohort.simulate
+]
 FETCHED = [name for name, cohort in cfg.cohorts.items() if cohort.download]
 
 
@@ -40,3 +44,68 @@ def json_of(**sections):
 def many(flag, files):
     """A repeated option, quoted for the shell: --flag file --flag file."""
     return " ".join(f"--{flag} {shlex.quote(str(file))}" for file in files)
+
+
+def structure_of(wildcards):
+    """The columns of a cohort's second view, as options."""
+    return many("structure", cfg.cohorts[wildcards.cohort].structure)
+
+
+def visits_of(cohorts):
+    """The visits of some cohorts."""
+    return [f"{RUN}/{cohort}/visits.parquet" for cohort in cohorts]
+
+
+def splits_of(cohorts):
+    """The splits of some training cohorts."""
+    return [f"{RUN}/{cohort}/split.csv" for cohort in cohorts]
+
+
+def network_cohorts(wildcards):
+    """The cohorts whose patients a model's networks learn from."""
+    return cfg.models[name_and_fold(wildcards)[0]].train.cohorts or LEARNED
+
+
+def one_of(models):
+    """What a wildcard of these models matches: each, and those of its folds."""
+    return f"({'|'.join(models) or 'none'})(/fold-[0-9]+)?"
+
+
+TRAINED = one_of([name for name, model in cfg.models.items() if not model.weights])
+GIVEN = one_of([name for name, model in cfg.models.items() if model.weights])
+
+
+def without_their_patients(model):
+    """Folders of the models that score training cohorts, each on patients it never saw: one a fold, or the only one."""
+    folds = () if cfg.models[model].weights else range(1, cfg.split.folds + 1)
+    return [f"{RUN}/models/{model}/fold-{i}" for i in folds] or [
+        f"{RUN}/models/{model}"
+    ]
+
+
+def scorers(wildcards):
+    """Folders of the models that score a cohort."""
+    return (
+        without_their_patients(cfg.trajectory.model)
+        if wildcards.cohort in LEARNED
+        else [MODEL]
+    )
+
+
+def cards_of(folders):
+    """The models' cards, written last of their files."""
+    return [f"{folder}/card.json" for folder in folders]
+
+
+def name_and_fold(wildcards):
+    """A model's name in the config, and the fold it leaves out: "vae/fold-2" is ("vae", 2), "vae" is ("vae", 0)."""
+    name, _, fold = wildcards.model.partition("/fold-")
+    return name, int(fold or 0)
+
+
+def true_fields_of(wildcards):
+    """The true fields of a cohort whose truth is known."""
+    cohort = cfg.cohorts[wildcards.cohort]
+    if cohort.simulate:
+        return [f"{RUN}/{wildcards.cohort}/source/courses.parquet"]
+    return [cohort.truth] if cohort.truth else []

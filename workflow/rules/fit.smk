@@ -29,13 +29,40 @@ rule rates:
         card=f"{MODEL}/card.json",
     output:
         f"{RUN}/{{cohort}}/rates.csv",
+        f"{RUN}/{{cohort}}/rates_regions.csv",
+        f"{RUN}/{{cohort}}/rates_locations.parquet",
+        f"{RUN}/{{cohort}}/prior_sensitivity.csv",
     log:
         f"{RUN}/logs/{{cohort}}-rates.log",
     params:
         options=cfg.rates.model_dump_json(),
+        structure=structure_of,
         model=MODEL,
         seed=cfg.seed,
         code=code_digest("rates"),
     shell:
-        "vfprog rates {output} --visits {input.visits} --model {params.model} --options {params.options:q}"
+        "vfprog rates {output} --visits {input.visits} {params.structure} --model {params.model} --options {params.options:q}"
         " --seed {params.seed} 2>&1 | tee {log} >&2"
+
+
+rule rates_truth:
+    input:
+        true_fields_of,
+        joined,
+        visits=f"{RUN}/{{cohort}}/visits.parquet",
+        card=f"{MODEL}/card.json",
+    output:
+        f"{RUN}/{{cohort}}/rates_truth.csv",
+    log:
+        f"{RUN}/logs/{{cohort}}-rates-truth.log",
+    wildcard_constraints:
+        cohort="|".join(KNOWN) or "none",
+    params:
+        options=lambda wc: json_of(cohort=cfg.cohorts[wc.cohort], rates=cfg.rates),
+        truth=lambda wc: many("truth", true_fields_of(wc)),
+        model=MODEL,
+        seed=cfg.seed,
+        code=code_digest("rates-truth"),
+    shell:
+        "vfprog rates-truth {output} --visits {input.visits} {params.truth} --model {params.model}"
+        " --options {params.options:q} --seed {params.seed} 2>&1 | tee {log} >&2"

@@ -27,7 +27,7 @@ rule evaluate:
     input:
         visits=f"{RUN}/{{cohort}}/visits.parquet",
         split=split_of,
-        card=f"{MODEL}/card.json",
+        cards=lambda wc: cards_of(scorers(wc)),
     output:
         scores=f"{RUN}/{{cohort}}/evaluation.csv",
         differences=f"{RUN}/{{cohort}}/differences.csv",
@@ -38,13 +38,13 @@ rule evaluate:
     params:
         options=json_of(trajectory=cfg.trajectory, evaluation=cfg.evaluation),
         split=lambda wc: many("split", split_of(wc)),
-        model=MODEL,
+        model=lambda wc: many("model", scorers(wc)),
         seed=cfg.seed,
         device=cfg.compute.device,
         torch_threads=cfg.compute.threads.evaluate,
         code=code_digest("evaluate"),
     shell:
-        "vfprog evaluate {output} --visits {input.visits} {params.split} --model {params.model}"
+        "vfprog evaluate {output} --visits {input.visits} {params.split} {params.model}"
         " --options {params.options:q} --seed {params.seed} --device {params.device}"
         " --threads {params.torch_threads} 2>&1 | tee {log} >&2"
 
@@ -61,7 +61,7 @@ rule retest:
         cohort="|".join(RETESTS) or "none",
     threads: cfg.compute.threads.evaluate
     params:
-        options=json_of(trajectory=cfg.trajectory, evaluation=cfg.evaluation),
+        options=cfg.evaluation.model_dump_json(),
         model=MODEL,
         seed=cfg.seed,
         device=cfg.compute.device,

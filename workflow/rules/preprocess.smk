@@ -2,9 +2,12 @@
 
 
 rule simulate:
+    input:
+        lambda wc: cfg.cohorts[wc.cohort].simulate.paths,
     output:
         fields=f"{RUN}/{{cohort}}/source/fields.csv",
         truth=f"{RUN}/{{cohort}}/source/truth.parquet",
+        courses=f"{RUN}/{{cohort}}/source/courses.parquet",
     log:
         f"{RUN}/logs/{{cohort}}-simulate.log",
     wildcard_constraints:

@@ -3,11 +3,14 @@
 FIGURES = [
     "fields",
     "series",
+    "rates",
     "training",
     "reconstructions",
     "latents",
     "evaluation",
+    "detection",
     "retest",
+    "trust",
 ]
 COHORT_TABLES = [
     "visits.parquet",
@@ -16,11 +19,15 @@ COHORT_TABLES = [
     "latents.parquet",
     "trajectories.nc",
     "rates.csv",
+    "rates_regions.csv",
+    "rates_locations.parquet",
+    "prior_sensitivity.csv",
     "forecasts.parquet",
     "forecasts_md.csv",
     "evaluation.csv",
     "differences.csv",
     "published.csv",
+    "flagged.csv",
 ]
 
 
@@ -31,10 +38,43 @@ def retest_of(wildcards):
     )
 
 
+def detection_of(wildcards):
+    """The detection tables of a cohort with known truth."""
+    return [
+        f"{RUN}/{wildcards.cohort}/{table}"
+        for table in DETECTION_TABLES
+        if wildcards.cohort in DETECTED
+    ]
+
+
+def rates_truth_of(wildcards):
+    """The table of rates against known truth."""
+    return (
+        [f"{RUN}/{wildcards.cohort}/rates_truth.csv"]
+        if wildcards.cohort in KNOWN
+        else []
+    )
+
+
+def trust_of(wildcards):
+    """The checks of the posterior, where the config asks for them."""
+    return [
+        f"{RUN}/{wildcards.cohort}/{table}"
+        for table in TRUST_TABLES
+        if wildcards.cohort in cfg.trust.cohorts
+    ]
+
+
 def further_tables(wildcards):
     """The tables that not every cohort has, as options: a file left from an earlier config is not read."""
-    return (
-        f"{many('split', split_of(wildcards))} {many('retest', retest_of(wildcards))}"
+    return " ".join(
+        [
+            many("split", split_of(wildcards)),
+            many("retest", retest_of(wildcards)),
+            many("detection", detection_of(wildcards)[:1]),
+            many("rates-truth", rates_truth_of(wildcards)),
+            many("trust", trust_of(wildcards)[:1]),
+        ]
     )
 
 
@@ -43,6 +83,9 @@ rule figures:
         expand(f"{RUN}/{{{{cohort}}}}/{{table}}", table=COHORT_TABLES),
         split_of,
         retest_of,
+        detection_of,
+        rates_truth_of,
+        trust_of,
         f"{MODEL}/card.json",
         f"{MODEL}/history.csv",
     output:
@@ -69,6 +112,9 @@ rule report:
         expand(f"{RUN}/{{{{cohort}}}}/{{table}}", table=COHORT_TABLES),
         split_of,
         retest_of,
+        detection_of,
+        rates_truth_of,
+        trust_of,
         figures=expand(f"{RUN}/{{{{cohort}}}}/figures/{{figure}}.svg", figure=FIGURES),
         card=f"{MODEL}/card.json",
         models=f"{RUN}/models.csv",

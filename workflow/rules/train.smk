@@ -1,26 +1,32 @@
 # Training of the networks, the two fitting stages after it, and the models' health.
 
-TRAINING_VISITS = expand(f"{RUN}/{{cohort}}/visits.parquet", cohort=LEARNED)
-TRAINING_SPLITS = expand(f"{RUN}/{{cohort}}/split.csv", cohort=LEARNED)
+TRAINING_VISITS = visits_of(LEARNED)
+TRAINING_SPLITS = splits_of(LEARNED)
+TESTED_MODELS = [
+    folder for model in cfg.models for folder in without_their_patients(model)
+]
 
 
 rule train:
     input:
-        visits=TRAINING_VISITS,
-        splits=TRAINING_SPLITS,
+        visits=lambda wc: visits_of(network_cohorts(wc)),
+        splits=lambda wc: splits_of(network_cohorts(wc)),
     output:
         weights=f"{RUN}/models/{{model}}/weights.safetensors",
         architecture=f"{RUN}/models/{{model}}/architecture.json",
         history=f"{RUN}/models/{{model}}/history.csv",
     log:
         f"{RUN}/logs/{{model}}-train.log",
+    wildcard_constraints:
+        model=TRAINED,
     threads: cfg.compute.threads.train
     resources:
         gpu=1,
     params:
-        options=lambda wc: cfg.models[wc.model].model_dump_json(),
-        visits=many("visits", TRAINING_VISITS),
-        splits=many("splits", TRAINING_SPLITS),
+        options=lambda wc: cfg.models[name_and_fold(wc)[0]].model_dump_json(),
+        fold=lambda wc: name_and_fold(wc)[1],
+        visits=lambda wc, input: many("visits", input.visits),
+        splits=lambda wc, input: many("splits", input.splits),
         checkpoint=f"{RUN}/.checkpoints/{{model}}.pt",
         seed=cfg.seed,
         device=cfg.compute.device,
@@ -28,8 +34,25 @@ rule train:
         code=code_digest("train"),
     shell:
         "vfprog train {output} {params.visits} {params.splits} --checkpoint {params.checkpoint}"
-        " --options {params.options:q} --seed {params.seed} --device {params.device}"
+        " --options {params.options:q} --fold {params.fold} --seed {params.seed} --device {params.device}"
         " --threads {params.torch_threads} 2>&1 | tee {log} >&2"
+
+
+rule adopt:
+    input:
+        lambda wc: [cfg.models[wc.model].folder / file for file in MODEL_FILES],
+    output:
+        expand(f"{RUN}/models/{{{{model}}}}/{{file}}", file=MODEL_FILES),
+    log:
+        f"{RUN}/logs/{{model}}-adopt.log",
+    wildcard_constraints:
+        model=GIVEN,
+    params:
+        source=lambda wc: cfg.models[wc.model].folder,
+        target=f"{RUN}/models/{{model}}",
+        code=code_digest("adopt"),
+    shell:
+        "vfprog adopt {params.source:q} {params.target} {wildcards.model} 2>&1 | tee {log} >&2"
 
 
 rule calibrate:
@@ -42,11 +65,14 @@ rule calibrate:
         f"{RUN}/models/{{model}}/card.json",
     log:
         f"{RUN}/logs/{{model}}-calibrate.log",
+    wildcard_constraints:
+        model=TRAINED,
     threads: cfg.compute.threads.fit
     resources:
         gpu=1,
     params:
         options=json_of(trajectory=cfg.trajectory, rates=cfg.rates),
+        name=lambda wc: name_and_fold(wc)[0],
         visits=many("visits", TRAINING_VISITS),
         splits=many("splits", TRAINING_SPLITS),
         seed=cfg.seed,
@@ -54,15 +80,15 @@ rule calibrate:
         torch_threads=cfg.compute.threads.fit,
         code=code_digest("calibrate"),
     shell:
-        "vfprog calibrate {output} {params.visits} {params.splits} --name {wildcards.model}"
+        "vfprog calibrate {output} {params.visits} {params.splits} --name {params.name}"
         " --options {params.options:q} --seed {params.seed} --device {params.device}"
         " --threads {params.torch_threads} 2>&1 | tee {log} >&2"
 
 
 rule models:
     input:
-        cards=expand(f"{RUN}/models/{{model}}/card.json", model=cfg.models),
-        visits=TRAINING_VISITS,
+        cards=cards_of(TESTED_MODELS),
+        visits=TRAINING_VISITS or visits_of(cfg.cohorts),
         splits=TRAINING_SPLITS,
         retests=expand(f"{RUN}/{{cohort}}/visits.parquet", cohort=RETESTS),
     output:
@@ -72,8 +98,8 @@ rule models:
     threads: cfg.compute.threads.evaluate
     params:
         options=cfg.evaluation.model_dump_json(),
-        model=many("model", expand(f"{RUN}/models/{{model}}", model=cfg.models)),
-        visits=many("visits", TRAINING_VISITS),
+        model=many("model", TESTED_MODELS),
+        visits=lambda wc, input: many("visits", input.visits),
         splits=many("splits", TRAINING_SPLITS),
         retests=lambda wc, input: many("retests", input.retests),
         seed=cfg.seed,

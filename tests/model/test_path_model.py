@@ -1,0 +1,151 @@
+"""The trajectory in Pyro: densities against dense normals, and the guide against the evidence of a linear decoder."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from pyro.infer import Trace_ELBO
+from tiny import linear_vae, random_series, tiny_vae
+from torch import Tensor
+from torch.distributions import MultivariateNormal
+
+from vfprog.model.path_model import Eyes, PathGuide, PathModel
+from vfprog.model.residual import SCALES, ResidualProcess
+
+XY = torch.tensor([[-9, 3], [-3, 3], [3, 9], [3, -3], [-15, -3]], dtype=torch.float64)
+
+
+def model_and_guide(linear: bool) -> tuple[PathModel, PathGuide]:
+    torch.manual_seed(2)
+    vae = linear_vae(torch.randn(5, 2, dtype=torch.float64), sd=2.0) if linear else tiny_vae()
+    residual = ResidualProcess(XY).double()
+    return PathModel(vae, residual), PathGuide(vae, residual)
+
+
+def some_eyes(guide: PathGuide, tested: float = 0.8, eyes: int = 5) -> Eyes:
+    return Eyes.of(random_series(3, eyes=eyes, tested=tested), guide.method)
+
+
+def dense_covariance(model: PathModel, eyes: Eyes, eye: int) -> Tensor:
+    """Of all tests of an eye about its path, visit by visit, dB^2: (visit x location, visit x location)."""
+    p, years, s = model.residual, eyes.series.years[eye], eyes.noise[eye]
+    apart = (years[:, None] - years).abs()
+    same_visit = torch.eye(len(years), dtype=years.dtype)
+    blocks = p.spectrum("standing")[:, None, None] + p.spectrum("wander")[:, None, None] * p.wander_left(
+        apart
+    )
+    blocks = blocks + p.noise_variance * same_visit
+    of_tests = torch.einsum("ji,ki,itu->tjuk", p.vectors, p.vectors, blocks) * s[:, None, None] * s
+    of_shifts = p.visit_variance * same_visit[:, None, :, None] * torch.ones(5, 1, 5)
+    return (of_tests + of_shifts).reshape(5 * len(years), -1).detach()
+
+
+@torch.no_grad()
+def test_tests_have_the_density_of_a_dense_normal_over_those_made() -> None:
+    model, guide = model_and_guide(linear=False)
+    eyes = some_eyes(guide)
+    path = model.path_dist(eyes.level).sample((3,))
+    found, expected = model.td_dist(path, eyes).log_prob(eyes.series.td), model.expected(path, eyes)
+    for eye in range(len(eyes)):
+        made = eyes.series.mask[eye].flatten()
+        covariance = dense_covariance(model, eyes, eye)[made][:, made]
+        normal = MultivariateNormal(expected[:, eye].flatten(1)[:, made], covariance)
+        torch.testing.assert_close(found[:, eye], normal.log_prob(eyes.series.td[eye].flatten()[made]))
+
+
+@torch.no_grad()
+def test_draws_have_that_covariance_and_none_where_nothing_was_tested() -> None:
+    model, guide = model_and_guide(linear=False)
+    eyes = some_eyes(guide, eyes=2)
+    path = model.path_dist(eyes.level).sample()
+    torch.manual_seed(0)
+    drawn = model.td_dist(path, eyes).sample((20_000,))
+    assert (drawn[:, ~eyes.series.mask] == 0).all()
+    for eye in range(len(eyes)):
+        made = eyes.series.mask[eye].flatten()
+        chol = torch.linalg.cholesky(dense_covariance(model, eyes, eye)[made][:, made])
+        away = (drawn - model.expected(path, eyes))[:, eye].flatten(1)[:, made]
+        white = torch.linalg.solve_triangular(chol, away.T, upper=False)
+        np.testing.assert_allclose(white @ white.T / 20_000, np.eye(int(made.sum())), atol=0.05)
+
+
+def test_what_is_behind_the_mask_says_nothing() -> None:
+    model, guide = model_and_guide(linear=False)
+    eyes = some_eyes(guide, tested=0.5)
+    tests = model.td_dist(model.path_dist(eyes.level).sample(), eyes)
+    spoilt = torch.where(eyes.series.mask, eyes.series.td, 1e6)
+    assert torch.equal(tests.log_prob(spoilt), tests.log_prob(eyes.series.td))
+
+
+@torch.no_grad()
+def test_elbo_of_a_linear_decoder_is_the_log_evidence() -> None:
+    model, guide = model_and_guide(linear=True)
+    eyes = some_eyes(guide)
+    # A unit of each coordinate moves the tests by a column, so each component leaves a dense normal.
+    count = 2 * 2 + 5
+    still = model.expected(torch.zeros(1, len(eyes), count, dtype=torch.float64), eyes)
+    units = torch.eye(count, dtype=torch.float64)[:, None].expand(-1, len(eyes), -1)
+    columns = (model.expected(units, eyes) - still).flatten(2)  # (coordinate, eye, test)
+    weights = model.residual.log_weights(eyes.level.mean(1))
+    evidence = []
+    for eye in range(len(eyes)):
+        made = eyes.series.mask[eye].flatten()
+        mean, design = still[0, eye].flatten()[made], columns[:, eye, made]
+        by_component = []
+        for scale in SCALES:
+            sd = torch.tensor([1.0, 1] + [scale] * 7, dtype=torch.float64)[:, None]
+            covariance = dense_covariance(model, eyes, eye)[made][:, made] + (design * sd).T @ (design * sd)
+            by_component.append(
+                MultivariateNormal(mean, covariance).log_prob(eyes.series.td[eye].flatten()[made])
+            )
+        evidence.append(torch.logsumexp(torch.stack(by_component) + weights[eye], 0).item())
+    elbo = Trace_ELBO(num_particles=16, vectorize_particles=True, max_plate_nesting=1)
+    assert -elbo(model, guide)(eyes).item() == pytest.approx(math.fsum(evidence), rel=1e-9)
+
+
+@torch.no_grad()
+def test_elbo_of_a_bent_decoder_stays_below_importance_weighted_evidence() -> None:
+    model, guide = model_and_guide(linear=False)
+    eyes = some_eyes(guide)
+    torch.manual_seed(1)
+    q = guide.path_dist(eyes)
+    path = q.sample((2000,))
+    joint = model.path_dist(eyes.level).log_prob(path) + model.td_dist(path, eyes).log_prob(eyes.series.td)
+    log_weight = joint - q.log_prob(path)
+    gap = log_weight.logsumexp(0) - math.log(2000) - log_weight.mean(0)
+    assert (gap > 0).all()
+    assert (gap < 0.5).all()
+
+
+@torch.no_grad()
+def test_rate_is_the_change_of_the_mean_field_at_the_last_visit() -> None:
+    model, guide = model_and_guide(linear=False)
+    eyes = some_eyes(guide)
+    path, step = model.path_dist(eyes.level).sample(), 1e-5
+    start, slope = model.latents(path)
+    last = eyes.series.last_years[:, None]
+
+    def mean_field(years: Tensor) -> Tensor:
+        return (model.vae.model.decoder(start + slope * years) + model.drift(path, eyes) * years).mean(1)
+
+    change = (mean_field(last + step) - mean_field(last - step)) / (2 * step)
+    torch.testing.assert_close(model.rate(path, eyes), change, rtol=1e-6, atol=1e-8)
+
+
+@torch.no_grad()
+def test_the_guide_is_the_posterior_that_fits_report() -> None:
+    model, guide = model_and_guide(linear=True)
+    eyes = some_eyes(guide)
+    fitted = guide.method.fit(eyes.series)
+    for name in ("state", "z_start", "z_slope"):
+        torch.testing.assert_close(getattr(guide.path(eyes), name), getattr(fitted, name))
+    torch.manual_seed(0)
+    drawn = guide.path_dist(eyes).sample((20_000,))
+    start, slope = model.latents(drawn)
+    np.testing.assert_allclose(start.mean(0), fitted.z_start, atol=0.04)
+    np.testing.assert_allclose(slope.std(0) / fitted.z_slope_sd, 1, atol=0.04)
+    rate = model.rate(drawn, eyes)
+    np.testing.assert_allclose((rate.mean(0) - fitted.state[..., 1].mean(1)) / rate.std(0), 0, atol=0.04)

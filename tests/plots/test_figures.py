@@ -29,6 +29,7 @@ NAMES = {
         "evaluation",
         "detection",
         "retest",
+        "trust",
     )
 }
 

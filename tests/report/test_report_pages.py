@@ -161,7 +161,7 @@ def test_an_eye_s_chart_is_explained_in_the_figures_colours(folder: Path) -> Non
 
 def test_figures_have_texts_in_their_place(index: Page) -> None:
     pictures = [attributes for tag, attributes in index.attributes if tag == "img"]
-    assert len(pictures) == 9
+    assert len(pictures) == 10
     for attributes in pictures:
         assert (attributes["alt"] or "").strip()
         assert (attributes["src"] or "").startswith("data:image/svg+xml;base64,")

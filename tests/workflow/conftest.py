@@ -101,6 +101,15 @@ CONFIG = {
     "forecast": {"years_ahead": [0, 1, 2.5]},
     "rates": {"poplr_permutations": 99},
     "evaluation": {"first_visits": [2, 3], "bootstrap": 100},
+    "trust": {
+        "cohorts": ["demo"],
+        "sbc_eyes": 20,
+        "nuts_eyes": 1,
+        "nuts_draws": 10,
+        "nuts_warmup": 10,
+        "predictive_eyes": 10,
+        "replicates": 20,
+    },
 }
 
 

@@ -47,6 +47,14 @@ def test_tables_hold_the_contract(run):
         assert len(list((folder / "report" / "eyes").glob("*.html"))) == len(eyes)
 
 
+def test_the_posterior_is_checked_where_the_config_asks_for_it(run):
+    for table in ("sbc.csv", "nuts.csv", "predictive_checks.csv"):
+        assert len(pd.read_csv(results(run, "demo") / table)) > 0
+        assert not (results(run, "clinic") / table).exists()
+    for cohort, shown in (("demo", True), ("clinic", False)):
+        assert ('id="trust"' in (results(run, cohort) / "report" / "index.html").read_text()) == shown
+
+
 def test_the_clinics_bad_rows_are_quarantined_and_the_good_ones_kept(run):
     folder = results(run, "clinic")
     qc = json.loads((folder / "qc.json").read_text())

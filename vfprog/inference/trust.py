@@ -66,11 +66,14 @@ def trust_tables(
     def eyes_of(rows: np.ndarray) -> Eyes:
         return Eyes.of(series[torch.as_tensor(rows)].first(series.td.shape[1]), guide.method)
 
-    sbc = simulation_calibration(model, guide, eyes_of(_some(everyone, options.sbc_eyes, rng)), seed)
-    by_quantity = sbc.drop_duplicates("quantity")
-    log.info(
-        "calibration: %d of %d rank ECDFs inside their band", by_quantity["inside"].sum(), len(by_quantity)
-    )
+    lending = np.sort(
+        rng.choice(everyone, options.sbc_eyes)
+    )  # more than there are, if need be: tests are simulated
+    sbc = simulation_calibration(model, guide, eyes_of(lending), seed)
+    for noise, ecdfs in sbc.drop_duplicates(["noise", "quantity"]).groupby("noise"):
+        log.info(
+            "calibration, noise %s: %d of %d rank ECDFs inside", noise, ecdfs["inside"].sum(), len(ecdfs)
+        )
 
     rows = _some(followed, options.predictive_eyes, rng)
     checked = eyes_of(rows)

@@ -26,7 +26,7 @@ def draw_trust(sbc: pd.DataFrame, nuts: pd.DataFrame, predictive: pd.DataFrame, 
     above, below = figure.subplots(2, 3)
     for ax, group in zip(above, GROUPS, strict=True):
         plot_ranks(sbc[sbc["group"] == group], ax).set_title(GROUPS[group])
-    above[0].legend(loc="upper left")
+    above[0].legend(loc="upper right")
     above[0].set_ylabel("ECDF of ranks, less uniform")
     plot_nuts(nuts, below[0])
     for ax, statistic in zip(below[1:], ("residual_sd", "skewness"), strict=True):
@@ -52,8 +52,7 @@ def plot_ranks(sbc: pd.DataFrame, ax: Axes) -> Axes:
 def plot_nuts(nuts: pd.DataFrame, ax: Axes) -> Axes:
     """Each eye's rate: how far the batched posterior's mean and SD are from NUTS's; the box holds those that agree."""
     colours = np.where(nuts["agrees"], PALETTE[0], PALETTE[1])
-    ax.axvspan(-AGREEING, AGREEING, color=GRID, lw=0, zorder=0)
-    ax.axhspan(1 - AGREEING, 1 + AGREEING, color=GRID, lw=0, zorder=0)
+    ax.fill_between([-AGREEING, AGREEING], 1 - AGREEING, 1 + AGREEING, color=GRID, zorder=0)
     ax.scatter(nuts["mean_apart"], nuts["sd_ratio"], c=colours, s=18)
     ax.set_title(f"Against NUTS: {int(nuts['agrees'].sum())} of {len(nuts)} eyes agree")
     ax.set_xlabel("Difference of mean rate (SDs)")

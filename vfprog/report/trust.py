@@ -25,9 +25,10 @@ def _ranks_words(sbc: pd.DataFrame) -> str:
     return (
         "Paths were drawn from the prior and tests from the paths, at the visits of "
         f"{quantity(int(sbc['n_eyes'].iloc[0]), 'eye')}; each true value was ranked among draws of its posterior, "
-        "before the calibration of quantiles. Ranks are uniform where the posterior is right: their ECDF then stays in its "
-        "95 % band, drawn over all quantities of a panel. With the noise of tests known, what strays is due to the "
-        "decoder taken as linear; looked up from the tests, as in use, also to that."
+        "before the calibration of quantiles. Ranks are uniform where the posterior is right: their ECDF then stays in "
+        "its 95 % band, drawn over all quantities of a panel. With the noise of tests known, what strays is due to the "
+        "decoder taken as linear and to what the noise itself, which goes with the level, says of the start: the fit "
+        "does not use that. Looked up from the tests, as in use, it is also due to the look-up."
     )
 
 

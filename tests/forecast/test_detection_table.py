@@ -69,9 +69,9 @@ def test_rows_hold_every_score_and_who_was_scored(tables):
         "md_trend", "plr", "poplr", "zf", "p_progressing", "p_progressing_function", "rnfl_md_sum", "zf_zs"
     }  # fmt: skip
     assert (found["auc_lower"] <= found["auc"]).all() and (found["auc"] <= found["auc_upper"]).all()
-    assert found[["n_visits", "n_eyes", "n_progressing", "n_persons"]].drop_duplicates().to_numpy().tolist() == [
-        [5, 80, 40, 20]
-    ]
+    assert found[
+        ["n_visits", "n_eyes", "n_progressing", "n_persons"]
+    ].drop_duplicates().to_numpy().tolist() == [[5, 80, 40, 20]]
 
 
 def test_differences_are_those_of_the_auc_on_the_same_replicates(tables):

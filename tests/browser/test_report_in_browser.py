@@ -18,6 +18,7 @@ import pytest
 from fake_run import HOSTILE, draw, write_pages, write_run
 
 from vfprog.config import PlotsConfig
+from vfprog.plots.figures import FIGURES
 
 pytestmark = pytest.mark.browser
 
@@ -140,14 +141,14 @@ def test_the_console_is_watched(chromium: str, tmp_path: Path) -> None:
 
 
 def test_every_figure_draws(index: dict[str, Any]) -> None:
-    assert len(index["pictures"]) == 7
+    assert len(index["pictures"]) == len(FIGURES)
     for natural, width, height in index["pictures"]:
         assert natural > 100 and width > 100 and height > 20
 
 
 def test_every_drawing_of_an_eye_has_a_size(eye: dict[str, Any]) -> None:
-    fields = 12 + 2 + 5 + 5  # visits, sensitivities, forecasts, their widths
-    legends, charts = 3, 1 + 4  # MD and latents
+    fields = 1 + 12 + 2 + 5 + 5  # rates of locations, visits, sensitivities, forecasts, their widths
+    legends, charts = 4, 1 + 4  # MD and latents
     assert len(eye["drawings"]) == legends + fields + charts
     for width, height in eye["drawings"]:
         assert width > 100 and height > 20

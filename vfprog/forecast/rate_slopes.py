@@ -22,9 +22,9 @@ from vfprog.forecast.rate_scatter import (
 )
 from vfprog.perimetry.noise import noise_sd
 from vfprog.perimetry.visit_shift import (
-    FELT,
     VISIT_VARIANCE,
     VisitMeans,
+    felt,
     mean_level,
     posterior_shift,
     visit_means,
@@ -119,11 +119,11 @@ def fit_lines(td: np.ndarray, mask: np.ndarray, years: np.ndarray, visit_varianc
     """
     visits = np.asarray(mask.any(2))
     level, n = mean_level(td, mask), np.maximum(mask.sum(1), 1)
-    felt = _felt(level)
+    share_felt = felt(level)
     means = visit_means(td, mask)
     strayed = VisitMeans(means.mean, means.variance + (visit_variance - VISIT_VARIANCE))
     shift, shift_variance = posterior_shift(strayed, years)
-    corrected = td - mask * shift[:, :, None] * felt[:, None]
+    corrected = td - mask * shift[:, :, None] * share_felt[:, None]
 
     share = mask / n[:, None]
     t = mask * (years[:, :, None] - np.einsum("evj,ev->ej", share, years)[:, None])
@@ -134,7 +134,7 @@ def fit_lines(td: np.ndarray, mask: np.ndarray, years: np.ndarray, visit_varianc
     slope = (weight * centred).sum(1)
     sd = np.where(has, noise_sd(level), np.inf)
     residual = has[:, None] * (centred - t * slope[:, None])
-    forms = quadratic_forms(residual, sd, felt, years, visits, shift_variance)
+    forms = quadratic_forms(residual, sd, share_felt, years, visits, shift_variance)
     counted = np.asarray(np.where(has.any(1, keepdims=True), has, mask.any(1)))
     level = np.einsum("evj,evj->ej", share, corrected)
     return Lines(slope, level, counted, weight, share, shift_variance, forms, years, visits)
@@ -153,14 +153,9 @@ def with_errors(lines: Lines, common: np.ndarray) -> Slopes:
     return Slopes(lines.slope, lines.level, lines.counted, covariance, md, md_variance, lines.mid_years)
 
 
-def _felt(level: np.ndarray) -> np.ndarray:
-    """How much of a visit's shift locations of these levels feel, 0 to 1."""
-    return np.clip((level + FELT[0]) / FELT[1], 0.0, 1.0)
-
-
 def _error_covariance(lines: Lines, weight: np.ndarray, scatter: np.ndarray) -> np.ndarray:
     """Covariance of weighted sums over visits, (eye, visit, location) of weights -> (eye, location, location), dB^2."""
-    sd, felt = noise_sd(lines.level), _felt(lines.level)
+    sd, share_felt = noise_sd(lines.level), felt(lines.level)
     alike = np.swapaxes(weight, 1, 2)
     same_visit = alike @ weight
     lasting = alike @ persistence(lines.years, lines.visits) @ weight
@@ -168,4 +163,6 @@ def _error_covariance(lines: Lines, weight: np.ndarray, scatter: np.ndarray) -> 
     test = scatter[:, TEST, None, None] * same_visit * np.eye(sd.shape[1])
     wander = scatter[:, WANDER, None, None] * lasting * WANDER_SHARED
     visit = scatter[:, VISIT, None, None] * same_visit + shifted
-    return sd[:, :, None] * sd[:, None] * (test + wander) + felt[:, :, None] * felt[:, None] * visit
+    return (
+        sd[:, :, None] * sd[:, None] * (test + wander) + share_felt[:, :, None] * share_felt[:, None] * visit
+    )

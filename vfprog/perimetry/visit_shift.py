@@ -114,5 +114,9 @@ def without_shift(td: np.ndarray, mask: np.ndarray, years: np.ndarray) -> np.nda
         Time of each visit, any origin.
     """
     shift, _ = posterior_shift(visit_means(td, mask), years)
-    felt = np.clip((mean_level(td, mask) + FELT[0]) / FELT[1], 0.0, 1.0)
-    return td - mask * shift[:, :, None] * felt[:, None]
+    return td - mask * shift[:, :, None] * felt(mean_level(td, mask))[:, None]
+
+
+def felt(level: np.ndarray) -> np.ndarray:
+    """How much of a visit's shift locations of these levels (dB) feel, 0 to 1: any shape."""
+    return np.asarray(np.clip((level + FELT[0]) / FELT[1], 0.0, 1.0))

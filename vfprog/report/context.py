@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,20 +14,16 @@ from vfprog import columns as c
 from vfprog.config import CohortConfig, RatesConfig
 from vfprog.plots.evaluation import at_shown_firsts
 from vfprog.plots.labels import BASELINES, FORECASTS, method_label
-from vfprog.plots.results import MIN_PATIENTS, NUMBER, Results, closest_horizon
+from vfprog.plots.results import MIN_PATIENTS, Results
 from vfprog.plots.retest import in_words
-from vfprog.report.blocks import Cell, Fact, Header, Picture, Section, Table, headers, number_cell, row
+from vfprog.report.blocks import Cell, Fact, Picture, Section, Table, headers, number_cell, row
 from vfprog.report.detection import detection_content
-from vfprog.report.eye import page_name
+from vfprog.report.eyes_table import eyes_table, eyes_text
 from vfprog.report.format import (
-    MINUS,
     count,
-    estimate,
     number,
-    p_value,
     percent,
     plain,
-    probability,
     quantity,
 )
 from vfprog.report.rates import rates_content
@@ -44,7 +40,6 @@ from vfprog.report.scores import (
 from vfprog.report.trust import trust_content
 
 QUARANTINE_SHOWN = 20
-FORECAST_SHOWN = 5.0  # years ahead, or the horizon closest to it
 SURELY = 0.95  # posterior probability from which an eye is counted as worsening
 
 ALT = {
@@ -98,8 +93,8 @@ def index_page(
         title=cohort.title or f"Cohort {name}",
         attribution=cohort.attribution,
         sections=sections,
-        eyes=_eyes_table(results, pages),
-        eyes_text=_eyes_text(len(results.rates), pages),
+        eyes=eyes_table(results, pages),
+        eyes_text=eyes_text(len(results.rates), pages),
     )
 
 
@@ -329,81 +324,3 @@ def _latent_space(figures_dir: Path) -> Section:
     ]
     pictures = [picture(figures_dir, "latents"), picture(figures_dir, "reconstructions")]
     return Section("latents", "Latent space and reconstructions", text, pictures=pictures)
-
-
-def _eyes_text(eyes: int, pages: int) -> list[str]:
-    text = [
-        "Sorted by rate, fastest worsening first; choose a heading to sort by it. Rates are drawn towards "
-        "the population's where visits are few, so a fast eye with few visits is understated: compare the MD "
-        "slope."
-    ]
-    if pages < eyes:
-        text.append(
-            f"Pages are written for the {quantity(pages, 'eye')} that worsen fastest; the other "
-            f"{quantity(eyes - pages, 'eye')} appear in the table without a link (config: report.eye_pages)."
-        )
-    return text
-
-
-def _eye_headers(horizon: float) -> list[Header]:
-    return [
-        Header(
-            "Eye", "eye", "Number of the eye in this report, 1 = worsening fastest; the link opens its page"
-        ),
-        Header("Patient", "patient", "Identifier as the source gives it"),
-        Header("Side", "side", "OD right eye, OS left eye"),
-        Header("Visits", "visits", "Fields used"),
-        Header("Years", "years", "Years from the first field to the last used one"),
-        Header("Baseline", "baseline", "Mean TD of the first used field, dB"),
-        Header(
-            "Rate [95 %]",
-            "rate",
-            "Rate of mean TD, dB/year, with its 95 % credible interval; below 0 worsens",
-        ),
-        Header("P(worse)", "worsening", "Posterior probability that the rate is below 0"),
-        Header("P(progr.)", "progressing", "Posterior probability of progression against stability"),
-        Header(
-            "Flagged", "flag", "Progressing: that probability is above the threshold for the number of visits"
-        ),
-        Header(f"P(< {MINUS}1)", "faster", f"Posterior probability of a rate below {MINUS}1 dB/year"),
-        Header("MD slope", "slope", "Least-squares slope of mean TD, dB/year"),
-        Header("p", "slopep", "One-sided p-value of that slope"),
-        Header("PLR", "plr", f"Locations with a slope of {MINUS}1 dB/year or worse and p < 0.01"),
-        Header("PoPLR p", "poplr", "Permutation p-value of worsening over all locations"),
-        Header(
-            f"MD in {horizon:g} y [90 %]",
-            "forecast",
-            f"Mean TD forecast {horizon:g} years after the last visit, dB, 90 % predictive interval",
-        ),
-    ]
-
-
-def _eyes_table(results: Results, pages: int) -> Table:
-    """One row an eye, in the order of their numbers."""
-    horizon = closest_horizon(results.forecasts_md[c.YEARS_AHEAD], FORECAST_SHOWN)
-    forecast = results.forecasts_md[results.forecasts_md[c.YEARS_AHEAD] == horizon]
-    table = results.rates.merge(forecast, on=c.EYE_KEY, validate="one_to_one").sort_values(NUMBER)
-    rows = [_eye_row(eye, pages) for eye in table.to_dict("records")]
-    return Table(f"Eyes of the cohort ({count(len(rows))})", _eye_headers(horizon), rows)
-
-
-def _eye_row(eye: dict[Hashable, Any], pages: int) -> list[Cell]:
-    at = eye[NUMBER]
-    return [
-        Cell(str(at), sort=str(at), href=f"eyes/{page_name(at)}" if at <= pages else "", css="n"),
-        Cell(eye[c.PATIENT]),
-        Cell(eye[c.EYE]),
-        number_cell(count(eye["n_visits"]), eye["n_visits"]),
-        number_cell(number(eye["years_followed"], 1), eye["years_followed"]),
-        number_cell(number(eye["baseline_md"], 1), eye["baseline_md"]),
-        number_cell(estimate(eye["rate"], eye["rate_lower"], eye["rate_upper"]), eye["rate"]),
-        number_cell(probability(eye["p_worsening"]), eye["p_worsening"]),
-        number_cell(probability(eye["p_progressing"]), eye["p_progressing"]),
-        Cell("yes" if eye["progressing"] else "", css="flag"),
-        number_cell(probability(eye["p_faster_1"]), eye["p_faster_1"]),
-        number_cell(number(eye["md_slope"]), eye["md_slope"]),
-        number_cell(p_value(eye["md_slope_p"]), eye["md_slope_p"]),
-        number_cell(count(eye["plr_points"]), eye["plr_points"]),
-        number_cell(p_value(eye["poplr_p"]), eye["poplr_p"]),
-        number_cell(estimate(eye["md_median"], eye["md_lower"], eye["md_upper"], 1), eye["md_median"]),
-    ]

@@ -13,7 +13,6 @@ from torch import Tensor
 from vfprog.model.path_model import Eyes, PathGuide, PathModel
 from vfprog.model.residual import SCALES
 
-LEAST_ESS = 1000.0  # effective draws below which an eye's figures are too rough to judge by
 MOST_APART = 0.1  # of agreeing posteriors: the means in posterior SDs, the SDs relative to NUTS's
 TARGET_ACCEPTANCE = 0.9
 

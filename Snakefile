@@ -16,7 +16,7 @@ from vfprog.errors import UserError
 from vfprog.provenance import code_digest
 
 # A config of the user's own replaces the default one; Snakemake would merge the two.
-if "cohorts" not in config:
+if not config.keys() & {"cohorts", "models"}:
 
     configfile: "config/config.yaml"
 
@@ -32,7 +32,7 @@ MODEL = f"{RUN}/models/{cfg.trajectory.model}"
 
 
 wildcard_constraints:
-    cohort="|".join(cfg.cohorts),
+    cohort="|".join(cfg.cohorts) or "none",
     model=f"({'|'.join(cfg.models)})(/fold-[0-9]+)?",
 
 

@@ -51,10 +51,14 @@ def test_several_paths_and_a_simulated_cohort() -> None:
     assert config.training_cohorts == ["demo"]
 
 
+def model_of(**section: Any) -> dict[str, Any]:
+    return config_of(models={"vae": {}, "x": section})
+
+
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
-        ({}, "config: cohorts: Field required"),
+        ({}, r"cohorts: none is given, but models \['vae'\] are of fields"),
         (config_of(sede=3), r"config: sede: Extra inputs are not permitted \(given: 3\)"),
         (config_of(seed=-1), r"config: seed: .*greater than or equal to 0 \(given: -1\)"),
         (config_of(run="a/b"), "config: run: String should match pattern"),
@@ -78,10 +82,19 @@ def test_several_paths_and_a_simulated_cohort() -> None:
         (columns_of(td="td{}", age="age", age_at="first_field"), "name date, years or visit as well"),
         (columns_of(td="td{}", date="d", eye_codes={"1": "right"}), r"eye_codes.1: .*'OD' or 'OS'"),
         (config_of(split={"validation": 0.5, "test": 0.5}), "their sum must be below 1"),
-        (config_of(trajectory={"model": "gan"}), r"trajectory.model: 'gan' is not among models: \['vae'\]"),
+        (config_of(trajectory={"model": "gan"}), r"trajectory.model: 'gan' is not among the models of kind vae: \['vae'\]"),
         ({"cohorts": {"models": TABLE}}, "the name 'models' is taken"),
         (config_of({"stable_twin": "quiet"}), "clinic.stable_twin: 'quiet' is not another cohort"),
         (config_of({"stable_twin": "clinic"}), "clinic.stable_twin: 'clinic' is not another cohort"),
+        (model_of(kind="gan"), r"config: models\.x: .*'gan'"),
+        (model_of(kind="field", likelihood="cauchy"), r"models\.x\.field\.likelihood: .*'normal'.*given: 'cauchy'"),
+        (model_of(kind="field", train={"beta": 0}), r"models\.x\.field\.train\.beta: .*greater than 0"),
+        (model_of(kind="field", train={"beta": -1}), r"models\.x\.field\.train\.beta: .*greater than 0"),
+        (model_of(kind="field", latent_dim=53), "53 latents for 52 locations; at most 52"),
+        (model_of(kind="field", data="digits", latent_dim=65), "65 latents for 64 locations"),
+        (model_of(kind="two_view", views="sideways"), r"views: .*'hemifield'.*given: 'sideways'"),
+        (model_of(kind="archetypes", archetypes=1), "archetypes: .*greater than or equal to 2"),
+        (model_of(kind="guided", properties=["iop"]), r"properties\.0: .*'md'"),
         (config_of(evaluation={"detection_visits": [2]}), "detection_visits.0: .*greater than or equal to 3"),
         (config_of(rates={"progressing_rate": 0.1}), "progressing_rate: .*less than 0"),
     ],
@@ -258,8 +271,15 @@ def test_reads_yaml(tmp_path: Path) -> None:
     )
     assert read_config(path).cohorts["clinic"].missing == [-9]
     path.write_text("")
-    with pytest.raises(UserError, match="cohorts: Field required"):
+    with pytest.raises(UserError, match="cohorts: none is given, but models .'vae'. are of fields"):
         read_config(path)
+
+
+def test_models_of_images_need_no_cohort() -> None:
+    section = {"kind": "field", "data": "digits", "latent_dim": 2}
+    assert not parse_config({"models": {"digits": section}}).cohorts
+    with pytest.raises(UserError, match="trajectory.model: 'vae' is not among the models of kind vae"):
+        parse_config(config_of(models={"digits": section}))
 
 
 def test_schema_describes_every_section() -> None:

@@ -28,9 +28,7 @@ def code_digest(verb: str) -> str:
     KeyError
         If ``vfprog.cli`` has no such verb.
     """
-    text = (PACKAGE / "cli.py").read_text(encoding="utf-8")
-    functions = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
-    function = functions[verb.replace("-", "_")]
+    text, function = _verbs()[verb.replace("-", "_")]
     reached: set[str] = set()
     for module in _imports(function):
         reached |= _closure(module)
@@ -50,6 +48,16 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _verbs() -> dict[str, tuple[str, ast.FunctionDef]]:
+    """The text of the module that holds each verb, and its function."""
+    found = {}
+    for file in sorted((PACKAGE / "cli").glob("*.py")):
+        text = file.read_text(encoding="utf-8")
+        nodes = (node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef))
+        found.update({node.name: (text, node) for node in nodes})
+    return found
 
 
 @cache
@@ -101,7 +109,7 @@ def _content(module: str) -> bytes:
     """Source of a module, and the files it loads: shipped tables, and the templates beside a renderer."""
     content = [_file(module).read_bytes()]
     folders = [PACKAGE / "resources" / name for name in RESOURCE_USERS.get(module, ())]
-    if module == "vfprog.report.render":
+    if module == "vfprog.report.environment":
         folders.append(PACKAGE / "report" / "templates")
     for folder in folders:
         files = [folder] if folder.is_file() else sorted(f for f in folder.rglob("*") if f.is_file())

@@ -13,12 +13,12 @@ from time import perf_counter, process_time
 import numpy as np
 import torch
 
-from vfprog.config import ModelConfig
+from vfprog.config import VaeConfig
 from vfprog.data.population import load_population
 from vfprog.data.series import BRIGHTEST, Series, padded_series
 from vfprog.data.simulate import simulate_series
 from vfprog.forecast.methods import PROCESSES
-from vfprog.inference.checkpoint import build_vae
+from vfprog.inference.networks import build_vae
 from vfprog.model.latent import LatentTrajectory
 from vfprog.model.residual import ResidualProcess
 from vfprog.perimetry.grid import load_grid
@@ -39,7 +39,7 @@ def main(eyes: int = 1000) -> None:
     assert series.at_floor is not None
     floored = series.at_floor.any(2).any(1).float().mean()
     torch.manual_seed(0)
-    vae = build_vae(ModelConfig(), 52).eval()
+    vae = build_vae(VaeConfig(), {"locations": 52}).eval()
     residual = ResidualProcess(torch.as_tensor(load_grid("24-2").xy, dtype=torch.float32))
     print(
         f"{eyes} eyes, {int(series.n_visits.sum())} visits; {floored:.0%} of the eyes have tests at the floor"

@@ -12,10 +12,11 @@ import pytest
 from safetensors.numpy import load_file
 
 from vfprog import columns as c
-from vfprog.cli import calibrate, evaluate, models, train
+from vfprog.cli.models import calibrate, models, train
+from vfprog.cli.scores import evaluate
 from vfprog.config import (
     EvaluationConfig,
-    ModelConfig,
+    VaeConfig,
     RatesConfig,
     SplitConfig,
     TrainConfig,
@@ -27,7 +28,7 @@ from vfprog.io import read_json, read_table, write_table
 from vfprog.perimetry.grid import load_grid
 
 GRID = load_grid("24-2")
-MODEL = ModelConfig(latent_dim=2, decoder_hidden=[8], encoder_hidden=[8],
+MODEL = VaeConfig(latent_dim=2, decoder_hidden=[8], encoder_hidden=[8],
                     train=TrainConfig(population_series=0, steps=6, epoch=3, batch=8))  # fmt: skip
 OPTIONS = json.dumps(
     {"trajectory": TrajectoryConfig(draws=4).model_dump(), "rates": RatesConfig().model_dump()}

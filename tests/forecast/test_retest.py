@@ -10,7 +10,7 @@ from vfprog.config import EvaluationConfig, ModelConfig
 from vfprog.data.series import Series
 from vfprog.errors import UserError
 from vfprog.forecast.retest import retest_error
-from vfprog.inference.checkpoint import build_vae
+from vfprog.inference.networks import build_vae
 from vfprog.model.latent import LatentTrajectory
 from vfprog.model.residual import ResidualProcess
 from vfprog.perimetry.grid import load_grid
@@ -21,7 +21,7 @@ OPTIONS = EvaluationConfig(bootstrap=100)
 @pytest.fixture(scope="module")
 def static() -> LatentTrajectory:
     torch.manual_seed(0)
-    vae = build_vae(ModelConfig(latent_dim=2, decoder_hidden=[4], encoder_hidden=[4]), 52).double()
+    vae = build_vae(VaeConfig(latent_dim=2, decoder_hidden=[4], encoder_hidden=[4]), {"locations": 52}).double()
     xy = torch.as_tensor(load_grid("24-2").xy)
     return LatentTrajectory(vae, ResidualProcess(xy).double(), network=True, drift=False)
 

@@ -11,29 +11,35 @@ import pytest
 import torch
 from tiny import random_summary
 
-from vfprog.config import ModelConfig
+from vfprog.config import VaeConfig
 from vfprog.errors import UserError
-from vfprog.inference.checkpoint import build_vae, load_checkpoint, load_vae, save_checkpoint, save_vae
+from vfprog.inference.checkpoint import (
+    load_checkpoint,
+    load_network,
+    save_checkpoint,
+    save_network,
+)
+from vfprog.inference.networks import build_network
 from vfprog.model.field_vae import FieldVAE
 
-OPTIONS = ModelConfig(latent_dim=3, decoder_hidden=[7, 6], encoder_hidden=[9])
+OPTIONS = VaeConfig(latent_dim=3, decoder_hidden=[7, 6], encoder_hidden=[9])
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
 def saved(tmp_path: Path) -> tuple[FieldVAE, Path, Path]:
     vae, weights, card = (
-        build_vae(OPTIONS, locations=5),
+        build_network(OPTIONS, {"locations": 5}),
         tmp_path / "w.safetensors",
         tmp_path / "architecture.json",
     )
-    save_vae(vae, OPTIONS, {"patients": 12}, weights, card)
+    save_network(vae, OPTIONS, {"locations": 5}, {"patients": 12}, weights, card)
     return vae, weights, card
 
 
 def test_a_model_comes_back_as_it_was(saved: tuple[FieldVAE, Path, Path]) -> None:
     vae, weights, card = saved
-    loaded = load_vae(weights, card, CPU)
+    loaded = load_network(weights, card, CPU)
     assert not loaded.training and loaded.latent_dim == 3
     assert vae.state_dict().keys() == loaded.state_dict().keys()
     assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in vae.state_dict().items())
@@ -42,12 +48,13 @@ def test_a_model_comes_back_as_it_was(saved: tuple[FieldVAE, Path, Path]) -> Non
     for expected, found in zip(vae.guide.encoder(single), loaded.guide.encoder(single), strict=True):
         assert torch.equal(expected, found)
     content = json.loads(card.read_text())
-    assert content["locations"] == 5 and content["training"] == {"patients": 12}
-    assert ModelConfig.model_validate(content["options"]) == OPTIONS
+    assert content["sizes"] == {"locations": 5} and content["training"] == {"patients": 12}
+    assert VaeConfig.model_validate(content["options"]) == OPTIONS
 
 
 @pytest.mark.parametrize(
-    "change", [{"locations": 52}, {"options": {"latent_dim": 4}}, {"options": {"decoder_hidden": [7]}}]
+    "change",
+    [{"sizes": {"locations": 52}}, {"options": {"latent_dim": 4}}, {"options": {"decoder_hidden": [7]}}],
 )
 def test_weights_of_another_architecture(saved: tuple[FieldVAE, Path, Path], change: dict[str, Any]) -> None:
     _, weights, card = saved
@@ -55,7 +62,7 @@ def test_weights_of_another_architecture(saved: tuple[FieldVAE, Path, Path], cha
     content["options"] |= change.pop("options", {})
     card.write_text(json.dumps(content | change))
     with pytest.raises(UserError, match=r"w\.safetensors: does not fit architecture\.json"):
-        load_vae(weights, card, CPU)
+        load_network(weights, card, CPU)
 
 
 def test_checkpoints_come_back_and_only_to_their_own_training(tmp_path: Path) -> None:

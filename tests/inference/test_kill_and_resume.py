@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from vfprog.config import CohortConfig, ModelConfig, Simulation, SplitConfig, TrainConfig
+from vfprog.config import CohortConfig, Simulation, SplitConfig, TrainConfig, VaeConfig
 from vfprog.data.population import load_population
 from vfprog.data.preprocess import preprocess
 from vfprog.data.readers import read_cohort
@@ -22,7 +22,7 @@ from vfprog.data.split import split_patients
 from vfprog.io import read_json, write_table
 from vfprog.perimetry.grid import load_grid
 
-OPTIONS = ModelConfig(
+OPTIONS = VaeConfig(
     latent_dim=2,
     decoder_hidden=[8],
     encoder_hidden=[8],

@@ -10,7 +10,7 @@ import pytest
 import torch
 from tiny import random_series
 
-from vfprog.config import ModelConfig, TrainConfig
+from vfprog.config import TrainConfig, VaeConfig
 from vfprog.data.series import Series
 from vfprog.errors import UserError
 from vfprog.inference import train as module
@@ -22,9 +22,9 @@ from vfprog.model.summary import FieldSummary
 CPU = torch.device("cpu")
 
 
-def model(**options: Any) -> ModelConfig:
+def model(**options: Any) -> VaeConfig:
     defaults = {"steps": 20, "epoch": 4, "batch": 16, "kl_warmup": 10, "learning_rate": 1e-2}
-    return ModelConfig(
+    return VaeConfig(
         latent_dim=2, decoder_hidden=[8], encoder_hidden=[8], train=TrainConfig(**defaults | options)
     )
 
@@ -46,8 +46,8 @@ def assert_same(a: Trained, b: Trained) -> None:
     """Bit for bit."""
     assert without_seconds(a) == without_seconds(b)
     assert a.best_epoch == b.best_epoch
-    for name, weight in a.vae.state_dict().items():
-        assert torch.equal(weight, b.vae.state_dict()[name]), name
+    for name, weight in a.network.state_dict().items():
+        assert torch.equal(weight, b.network.state_dict()[name]), name
 
 
 def cut_off_after(epochs: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +87,7 @@ def test_training_learns_and_records_every_epoch(tmp_path: Path) -> None:
     trained = run_training(trainer(**options), tmp_path / "c", "f")
     assert [row["epoch"] for row in trained.history] == [1, 2, 3, 4]
     assert [row["step"] for row in trained.history] == [20, 40, 60, 62]
-    assert trained.history[0]["kl_weight"] == 1.0 and not trained.vae.training
+    assert trained.history[0]["kl_weight"] == 1.0 and not trained.network.training
     for row in trained.history:
         assert row["elbo_validation"] == pytest.approx(row["reconstruction"] - row["kl"], rel=1e-5)
     assert trained.history[-1]["elbo_validation"] > untrained + 1
@@ -150,7 +150,7 @@ def test_seed_and_only_the_seed_decides(tmp_path: Path) -> None:
         run_training(trainer(seed=seed), tmp_path / str(i), "f") for i, seed in enumerate((1, 1, 2))
     )
     assert_same(first, again)
-    weights, others = first.vae.state_dict(), other.vae.state_dict()
+    weights, others = first.network.state_dict(), other.network.state_dict()
     learnt = [name for name in weights if name.endswith(("weight", "bias"))]
     assert not any(torch.equal(weights[name], others[name]) for name in learnt)
 
@@ -180,7 +180,7 @@ def test_the_best_epochs_weights_are_returned(tmp_path: Path, monkeypatch: pytes
     weights = scripted(monkeypatch, {1: -5.0, 2: -3.0, 3: -4.0, 4: -3.0, 5: -3.5}.__getitem__)
     trained = run_training(trainer(), tmp_path / "c", "f")
     assert trained.best_epoch == 2 and len(trained.history) == 5
-    for name, weight in trained.vae.state_dict().items():
+    for name, weight in trained.network.state_dict().items():
         assert torch.equal(weight, weights[1][name])
     assert not torch.equal(weights[1]["guide.encoder.mlp.0.weight"], weights[4]["guide.encoder.mlp.0.weight"])
 
@@ -224,7 +224,7 @@ def test_watching_the_elbo_leaves_training_alone() -> None:
 def test_training_runs_and_resumes_on_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cuda = torch.device("cuda")
     whole = run_training(trainer(device=cuda, steps=8), tmp_path / "whole", "f")
-    assert whole.vae.device.type == "cuda" and len(whole.history) == 2
+    assert whole.network.device.type == "cuda" and len(whole.history) == 2
     with monkeypatch.context() as patch:
         cut_off_after(1, patch)
         with pytest.raises(KeyboardInterrupt):

@@ -102,15 +102,21 @@ def views_from_visits(visits: pd.DataFrame, grid: Grid, sectors: list[str]) -> V
     views = Views(*arrays, series.n_visits.numpy(), at_floor=at_floor(visits, grid))
     if not sectors:
         return views
-    given = _thickness(visits, sectors)
+    given = thickness(visits, sectors)
     values = np.full((*views.years.shape, len(sectors)), np.nan)
     values[views.visits] = given
     measured = np.isfinite(values)
     return replace(views, thickness=np.where(measured, values, 0.0), measured=measured)
 
 
-def _thickness(visits: pd.DataFrame, sectors: list[str]) -> np.ndarray:
-    """The sectors' columns, checked: (field, sector), NaN where not measured."""
+def thickness(visits: pd.DataFrame, sectors: list[str]) -> np.ndarray:
+    """The sectors' columns, micrometres: (field, sector), NaN where not measured.
+
+    Raises
+    ------
+    UserError
+        If a column is missing, or holds anything but micrometres.
+    """
     for name in sectors:
         if name not in visits:
             raise UserError(f"structure: the visits have no column {name}; mend the cohort's `structure`")

@@ -65,7 +65,7 @@ def model_card(
 
     ``cohorts`` and their ``visits`` are what was fitted on, ``unseen`` the number of their patients kept apart.
     """
-    training, options = architecture["training"], architecture["options"]
+    training = architecture["training"]
     data = (
         f"Networks: {training['population_series']} series simulated from the shipped population, and "
         f"{training['patients']} training patients of {', '.join(training['cohorts'])}. Residual process, predictive "
@@ -75,6 +75,28 @@ def model_card(
         "shipped with vfprog: the population rests on UWHVF, the noise of a test on the Halifax retests and Rotterdam, "
         "and the residual process starts from values fitted to Rotterdam."
     )
+    return {**_facts(name, architecture), "data": data, "calibrated_on": cohorts, **fitted}
+
+
+def network_card(name: str, architecture: dict[str, Any]) -> dict[str, Any]:
+    """The card of a model of single rows, beside whose networks nothing is fitted."""
+    training = architecture["training"]
+    if training.get("images"):
+        data = (
+            f"{training['images']} images that an installed package brings; the others of them were kept apart."
+        )
+    else:
+        data = (
+            f"{training['population_series']} fields simulated from the shipped population, and those of "
+            f"{training['patients']} training patients of {', '.join(training['cohorts'])}. Test patients and cohorts "
+            "with role apply touched nothing of this."
+        )
+    return {**_facts(name, architecture), "data": data}
+
+
+def _facts(name: str, architecture: dict[str, Any]) -> dict[str, Any]:
+    """What a card says first: the model and its training."""
+    training, options = architecture["training"], architecture["options"]
     return {
         "model": name,
         "kind": options["kind"],
@@ -83,10 +105,7 @@ def model_card(
         "seed": training["seed"],
         "fold": training["fold"],
         "device": training["device"],
-        "data": data,
         "training": training,
-        "calibrated_on": cohorts,
-        **fitted,
     }
 
 

@@ -12,7 +12,7 @@ from vfprog.config import MODEL_FILES
 from vfprog.errors import UserError
 from vfprog.forecast.calibrate import Calibration
 from vfprog.forecast.shrunk import Shrinkage
-from vfprog.inference.checkpoint import load_vae
+from vfprog.inference.checkpoint import load_network
 from vfprog.io import atomic, read_json, write_json
 from vfprog.model.field_vae import FieldVAE
 from vfprog.model.residual import ResidualProcess
@@ -36,7 +36,7 @@ class ServingModel:
 def load_model(folder: Path, grid: Grid, device: torch.device) -> ServingModel:
     """Load a model from its folder of a run (``results/<run>/models/<model>``)."""
     card = read_json(folder / "card.json")
-    vae = load_vae(folder / "weights.safetensors", folder / "architecture.json", device)
+    vae = load_network(folder / "weights.safetensors", folder / "architecture.json", device)
     xy = torch.as_tensor(grid.xy, dtype=torch.float32)
     residuals = {name: ResidualProcess(xy, fitted).to(device) for name, fitted in card["residual"].items()}
     calibration = {name: Calibration.from_card(fitted) for name, fitted in card["calibration"].items()}

@@ -1,48 +1,218 @@
-"""Health of a trained model on patients it never saw: one row of ``models.csv``."""
+"""A trained model of any kind, assessed on rows that it never learned from: its row of ``models.csv`` and its tables."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
+from torch import Tensor
 
-from vfprog.data.series import Series
-from vfprog.inference.objective import evaluate_objective, log_evidence
-from vfprog.model.field_vae import FieldVAE
-from vfprog.model.summary import visit_summary
+from vfprog import columns as c
+from vfprog.config import NetworkConfig, TwoViewConfig, VaeConfig
+from vfprog.data.examples import Examples
+from vfprog.data.field_examples import field_examples
+from vfprog.data.images import load_images
+from vfprog.data.properties import field_properties
+from vfprog.data.split import TEST
+from vfprog.data.two_views import two_views
+from vfprog.inference.amortisation import amortisation_gap
+from vfprog.inference.denoising import decoded_fields, forecast_mae, retest_mae
+from vfprog.inference.device import seed_everything
+from vfprog.inference.evidence import bound_evidence, evidence_table
+from vfprog.inference.health import collapse_warnings, latent_health, pit_table, transformed
+from vfprog.inference.kinds import KINDS, image_examples
+from vfprog.inference.two_sample import (
+    as_recorded,
+    classifier_accuracy,
+    compare_correlations,
+    compare_indices,
+    recorded_floor,
+)
+from vfprog.perimetry.grid import Grid
 
-DRAWS = 100  # importance samples of the evidence bound
-ACTIVE_KL = 0.05  # a latent with less information than this, nats a field, is not in use
-MOST_FIELDS = 2000  # evenly spread over the held-out fields; their mean is known to a fraction of a nat
+MOST_ROWS = 1000  # evenly spread over the held-out rows; their mean is known to a fraction of a nat
+REFINED_ROWS = 200  # of these, whose posterior is sought one by one
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Rows that a model never learned from.
+
+    Attributes
+    ----------
+    examples : Examples
+    patient : array (row,)
+        Whose each is; of images, each its own.
+    xy : array (location, 2)
+        Where the locations that the model explains lie: degrees, or pixels.
+    whole_fields : DataFrame or None
+        The rows as visits, where the model sees a whole field and explains it.
+    in_decibels : bool
+        Whether values are total deviation.
+    """
+
+    examples: Examples
+    patient: np.ndarray
+    xy: np.ndarray
+    whole_fields: pd.DataFrame | None
+    in_decibels: bool
+
+    def spread(self, most: int) -> np.ndarray:
+        """Indices of at most so many rows, evenly spread."""
+        n = len(self.examples)
+        return np.linspace(0, n - 1, min(n, most)).round().astype(int)
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """Means over single held-out fields, nats a field."""
+    """What an assessment found.
 
-    elbo: float
-    evidence: float
-    gap: float
-    kl: float
-    distortion: float
-    active_units: int
+    Attributes
+    ----------
+    row : dict
+        ``assessment.json``: the columns of ``models.csv`` that held-out rows give, and ``warnings``.
+    tables : dict of DataFrame
+        By file name.
+    """
+
+    row: dict[str, Any]
+    tables: dict[str, pd.DataFrame]
+
+
+def held_out_rows(
+    options: NetworkConfig, visits: pd.DataFrame | None, grid: Grid, structure: list[str], seed: int
+) -> HeldOut:
+    """The rows a model is assessed on: test patients' ``visits``, sorted by eye and visit, or the images' test part."""
+    if options.on_images or visits is None:
+        images = load_images(options.data, seed)
+        examples = image_examples(options, TEST, seed)
+        return HeldOut(examples, np.arange(len(examples)), np.argwhere(np.ones(images.shape)), None, False)
+    if isinstance(options, TwoViewConfig):
+        views = two_views(visits, options.views, grid, tuple(structure))
+        return HeldOut(views.examples, views.patients, grid.xy[views.locations - 1], None, True)
+    if isinstance(options, VaeConfig):  # which learns from series, and takes single fields as series of one visit
+        examples = field_examples(visits, grid)
+    else:
+        examples = KINDS[options.kind].examples(options, visits, grid, structure)
+    return HeldOut(examples, visits[c.PATIENT].to_numpy(), grid.xy, visits, True)
+
+
+def assess(
+    network: Any, held_out: HeldOut, retests: list[pd.DataFrame], grid: Grid, name: str, seed: int
+) -> Assessment:
+    """Evidence, health, samples, denoising and forecasts of a model.
+
+    Parameters
+    ----------
+    network : FieldVAE or LatentVariableModel
+    held_out : HeldOut
+    retests : list of DataFrame
+        Visits of cohorts whose eyes did not change between tests.
+    grid : Grid
+    name : str
+        The model's, for warnings.
+    seed : int
+    """
+    seed_everything(seed)
+    rows = held_out.spread(MOST_ROWS)
+    examples, patient = held_out.examples[torch.as_tensor(rows)].to(network.device), held_out.patient[rows]
+    evidence = bound_evidence(network, examples, network.log_cells)
+    health = latent_health(network, examples)
+    elbo, kl, best = (float(part.mean()) for part in (evidence.elbo, evidence.kl, evidence.best))
+    compared, drawn, accuracy = _samples(network, examples, patient, held_out, seed)
+    row = {
+        "elbo": elbo,
+        "evidence": best,
+        "gap": best - elbo,
+        "kl": kl,
+        "distortion": -(elbo + kl),
+        "active_units": int(health["active"].sum()),
+        "ess": float(evidence.ess[-1].mean()),
+        "amortisation_gap": _amortisation_gap(network, examples, held_out),
+        **_denoising(network, held_out, retests, grid),
+        "c2st_accuracy": accuracy.mean,
+        "c2st_lower": accuracy.lower,
+        "c2st_upper": accuracy.upper,
+        "n_fields": len(patient),
+        "n_patients": len(np.unique(patient)),
+    }
+    tables = {
+        "evidence.csv": evidence_table(evidence, patient),
+        "health.csv": health,
+        "pit.csv": _pit(network, examples, held_out.in_decibels),
+        "samples.csv": compared,
+        "samples.parquet": drawn,
+    }
+    return Assessment({**row, "warnings": collapse_warnings(health, name)}, tables)
+
+
+def _amortisation_gap(network: Any, examples: Examples, held_out: HeldOut) -> float:
+    """Mean over some rows; none where the guide does not see what the decoder explains."""
+    if held_out.in_decibels and held_out.whole_fields is None:
+        return NAN
+    some = np.linspace(0, len(examples) - 1, min(len(examples), REFINED_ROWS)).round().astype(int)
+    return float(amortisation_gap(network, examples[torch.as_tensor(some)], network.log_cells).mean())
+
+
+def _denoising(
+    network: Any, held_out: HeldOut, retests: list[pd.DataFrame], grid: Grid
+) -> dict[str, float]:
+    """``retest_mae`` (mean over cohorts) and ``forecast_mae``, where a whole field is seen and explained."""
+    visits = held_out.whole_fields
+    if visits is None:
+        return {"retest_mae": NAN, "forecast_mae": NAN}
+    errors = [retest_mae(decoded_fields(network, table, grid), table, grid) for table in retests]
+    return {
+        "retest_mae": float(np.mean(errors)) if errors else NAN,
+        "forecast_mae": forecast_mae(decoded_fields(network, visits, grid), visits, grid),
+    }
 
 
 @torch.no_grad()
-def assess(vae: FieldVAE, series: Series, seed: int) -> Assessment:
-    """ELBO, importance-weighted evidence and the latents in use, on single fields of held-out patients."""
-    fields = visit_summary(series)[series.visits.reshape(-1)]
-    keep = torch.linspace(0, len(fields) - 1, min(len(fields), MOST_FIELDS), device=vae.device).round().long()
-    fields = fields[keep]
-    generator = torch.Generator(device=vae.device).manual_seed(seed)
-    objective = evaluate_objective(vae, fields, DRAWS, generator)
-    evidence = float(log_evidence(vae, fields, DRAWS, generator).mean())
-    elbo = float(objective.elbo.mean())
-    return Assessment(
-        elbo=elbo,
-        evidence=evidence,
-        gap=evidence - elbo,
-        kl=float(objective.kl.sum(-1).mean()),
-        distortion=-float(objective.reconstruction.mean()),
-        active_units=int((objective.kl.mean(0) > ACTIVE_KL).sum()),
-    )
+def _pit(network: Any, examples: Examples, in_decibels: bool) -> pd.DataFrame:
+    # One draw of q(z | x) each: where the model is right, x and a draw of its posterior are a draw of p(x, z).
+    z = network.posterior(examples).sample()
+    values = transformed(network.one_test(z), examples.x, examples.at_floor, examples.cell)
+    recorded = examples.mask
+    return pit_table(_array(values[recorded]), _array(network.decode(z)[recorded]), in_decibels)
+
+
+@torch.no_grad()
+def _samples(
+    network: Any, examples: Examples, patient: np.ndarray, held_out: HeldOut, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame, Any]:
+    """``samples.csv``, ``samples.parquet`` and the classifier's accuracy: as many rows drawn as there are held out."""
+    generator = torch.Generator(device=network.device).manual_seed(seed)
+    drawn = _array(network.draw(network.prior(len(examples)).sample(), generator))
+    x, tested = _array(examples.x), examples.mask.cpu().numpy()
+    floor = recorded_floor(x, examples.at_floor.cpu().numpy())
+    # The same resolution on both sides: total deviation of a whole sensitivity is no whole number.
+    real, sampled = (as_recorded(values, tested, floor, examples.cell) for values in (x, drawn))
+    indices = {origin: _indices(values, held_out) for origin, values in (("held_out", real), ("prior", sampled))}
+    compared = [
+        compare_indices(indices["held_out"], indices["prior"]),
+        compare_correlations(real, sampled, held_out.xy),
+    ]
+    columns = [f"x_{j}" for j in range(1, x.shape[1] + 1)]
+    rows = [
+        pd.concat([indices[origin], pd.DataFrame(values, columns=columns)], axis=1).assign(origin=origin)
+        for origin, values in (("held_out", real), ("prior", sampled))
+    ]
+    accuracy = classifier_accuracy(real, sampled, patient, seed)
+    return pd.concat(compared, ignore_index=True), pd.concat(rows, ignore_index=True), accuracy
+
+
+def _indices(values: np.ndarray, held_out: HeldOut) -> pd.DataFrame:
+    """``md, psd``: of whole fields by the norms, of parts of fields and images plain mean and SD."""
+    if held_out.whole_fields is not None:
+        found = field_properties(values, np.full(len(values), np.nan), ["md", "psd"])
+        return pd.DataFrame(found, columns=["md", "psd"])
+    return pd.DataFrame({"md": np.nanmean(values, axis=1), "psd": np.nanstd(values, axis=1)})
+
+
+def _array(values: Tensor) -> np.ndarray:
+    return values.double().cpu().numpy()

@@ -12,16 +12,13 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
-from vfprog.config import ModelConfig
+from vfprog.config import NetworkConfig, parse_model
 from vfprog.errors import UserError
+from vfprog.inference.batches import Sizes
+from vfprog.inference.networks import build_network
 from vfprog.io import atomic, read_json, write_json
-from vfprog.model.field_vae import FieldVAE
-
-
-def build_vae(options: ModelConfig, locations: int) -> FieldVAE:
-    """An untrained model of fields with ``locations`` locations, weights drawn from torch's global generator."""
-    return FieldVAE(options.latent_dim, locations, options.decoder_hidden, options.encoder_hidden)
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
@@ -44,18 +41,22 @@ def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any] | None:
     return state if same else None
 
 
-def save_vae(
-    vae: FieldVAE, options: ModelConfig, training: dict[str, Any], weights: Path, card: Path
+def save_network(
+    network: nn.Module,
+    options: NetworkConfig,
+    sizes: Sizes,
+    training: dict[str, Any],
+    weights: Path,
+    card: Path,
 ) -> None:
     """Write weights and the architecture card beside them."""
     with atomic(weights) as temporary:
-        save_file({k: v.contiguous().cpu() for k, v in vae.state_dict().items()}, temporary)
-    locations = vae.model.decoder.linear.out_features
-    write_json({"locations": locations, "options": options.model_dump(), "training": training}, card)
+        save_file({k: v.contiguous().cpu() for k, v in network.state_dict().items()}, temporary)
+    write_json({"sizes": sizes, "options": options.model_dump(), "training": training}, card)
 
 
-def load_vae(weights: Path, card: Path, device: torch.device) -> FieldVAE:
-    """Load a trained model, ready to use.
+def load_network(weights: Path, card: Path, device: torch.device) -> Any:
+    """Load a trained network of any kind, ready to use.
 
     Raises
     ------
@@ -63,9 +64,9 @@ def load_vae(weights: Path, card: Path, device: torch.device) -> FieldVAE:
         If the weights do not fit the architecture on the card.
     """
     content = read_json(card)
-    vae = build_vae(ModelConfig.model_validate(content["options"]), content["locations"])
+    network = build_network(parse_model(content["options"]), content["sizes"])
     try:
-        vae.load_state_dict(load_file(weights))
+        network.load_state_dict(load_file(weights))
     except (RuntimeError, SafetensorError, OSError) as error:
         raise UserError(f"{weights}: does not fit {card.name}, or is damaged: {error}; train again") from None
-    return vae.to(device).eval()
+    return network.to(device).eval()

@@ -1,34 +1,53 @@
-"""The training objective and its parts: loss = kl_weight KL - beta log p(td | z), and the ELBO.
+"""The training objective and its parts: loss = kl_weight KL - beta log p(x | z), and the ELBO.
 
 In the lecture's notation the reparameterised draw is z = g_mu + sigma xi and the loss KL - log-likelihood. Here
 beta multiplies the log-likelihood; much of the literature puts it on KL, which is its inverse up to the loss's
-scale. The ELBO is always log p(td | z) - KL, unweighted.
+scale. The ELBO is always log p(x | z) - KL, unweighted.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any, Protocol
 
-import pyro.distributions as dist
 import torch
+from pyro.distributions import TorchDistribution
 from pyro.infer import TraceMeanField_ELBO
 from torch import Tensor
 
-from vfprog.model.field_vae import FieldVAE
-from vfprog.model.summary import FieldSummary
+from vfprog.inference.batches import Batch
+
+
+class LatentModel(Protocol):
+    """What training and assessment ask of a model; FieldVAE and LatentVariableModel answer alike."""
+
+    model: Any
+    guide: Any
+
+    def prior(self, rows: int) -> TorchDistribution:
+        """p(z)."""
+
+    def posterior(self, batch: Batch) -> TorchDistribution:
+        """q(z | seen)."""
+
+    def kl(self, batch: Batch) -> Tensor:
+        """KL(q || p) of each row."""
+
+    def log_likelihood(self, batch: Batch, z: Tensor) -> Tensor:
+        """log p(x | z) of each row, as trained on."""
 
 
 @dataclass(frozen=True)
 class Objective:
-    """Parts of the ELBO of each eye, nats a series.
+    """Parts of the ELBO of each row, nats.
 
     Attributes
     ----------
-    reconstruction : Tensor (eye,)
-        Expected log p(td | z).
-    kl : Tensor (eye, latent)
-        KL(q(z | td) || p(z)) by latent, closed form.
+    reconstruction : Tensor (row,)
+        Expected log p(x | z).
+    kl : Tensor (row,)
+        KL(q(z | x) || p(z)), closed form.
     """
 
     reconstruction: Tensor
@@ -36,48 +55,43 @@ class Objective:
 
     @property
     def elbo(self) -> Tensor:
-        """reconstruction - KL: (eye,)."""
-        return self.reconstruction - self.kl.sum(-1)
+        """reconstruction - KL: (row,)."""
+        return self.reconstruction - self.kl
 
 
 class WeightedLoss:
-    """The loss that training descends, nats a series, by Pyro's mean-field ELBO."""
+    """The loss that training descends, nats a row, by Pyro's mean-field ELBO."""
 
-    def __init__(self, vae: FieldVAE, num_particles: int) -> None:
-        self.elbo = TraceMeanField_ELBO(num_particles=num_particles)(vae.model, vae.guide)
+    def __init__(self, network: LatentModel, num_particles: int) -> None:
+        self.elbo = TraceMeanField_ELBO(num_particles=num_particles)(network.model, network.guide)
 
-    def __call__(self, summary: FieldSummary, beta: float, kl_weight: float) -> Tensor:
-        """Mean over a batch of eyes of kl_weight KL - beta log p(td | z)."""
-        return self.elbo(summary, beta=beta, kl_weight=kl_weight) / len(summary)
+    def __call__(self, batch: Batch, beta: float, kl_weight: float) -> Tensor:
+        """Mean over a batch of kl_weight KL - beta log p(x | z)."""
+        return self.elbo(batch, beta=beta, kl_weight=kl_weight) / len(batch)
 
 
 def evaluate_objective(
-    vae: FieldVAE, summary: FieldSummary, draws: int, generator: torch.Generator
+    network: LatentModel, batch: Batch, draws: int, generator: torch.Generator
 ) -> Objective:
     """The ELBO's parts by Monte Carlo over ``draws`` draws of z, and closed-form KL."""
-    q = vae.guide.z_dist(summary).base_dist
-    kl = dist.kl.kl_divergence(q, vae.model.z_dist(len(summary)).base_dist)
-    log_likelihood = torch.stack([log_prob_td(vae, summary, _draw(q, generator)) for _ in range(draws)])
-    return Objective(log_likelihood.mean(0), kl)
+    q = network.posterior(batch)
+    scores = [network.log_likelihood(batch, draw_z(q, generator)) for _ in range(draws)]
+    return Objective(torch.stack(scores).mean(0), network.kl(batch))
 
 
-def log_evidence(vae: FieldVAE, summary: FieldSummary, draws: int, generator: torch.Generator) -> Tensor:
-    """Importance-weighted bound on log p(td) (Burda et al. 2016, eq. 8), nats a series: (eye,)."""
-    q = vae.guide.z_dist(summary)
-    p = vae.model.z_dist(len(summary))
+def log_evidence(network: LatentModel, batch: Batch, draws: int, generator: torch.Generator) -> Tensor:
+    """Importance-weighted bound on log p(x) (Burda et al. 2016, eq. 8), nats a row: (row,)."""
+    q, p = network.posterior(batch), network.prior(len(batch))
     weights = []
     for _ in range(draws):
-        z = _draw(q.base_dist, generator)
-        weights.append(log_prob_td(vae, summary, z) + p.log_prob(z) - q.log_prob(z))
+        z = draw_z(q, generator)
+        weights.append(network.log_likelihood(batch, z) + p.log_prob(z) - q.log_prob(z))
     return torch.logsumexp(torch.stack(weights), 0) - math.log(draws)
 
 
-def log_prob_td(vae: FieldVAE, summary: FieldSummary, z: Tensor) -> Tensor:
-    """log p(td | z) of each eye's tests: (eye,), nats."""
-    observed = torch.stack([summary.mean, summary.squares], dim=-1)
-    return vae.model.td_dist(z, summary.count).mask(summary.mask).to_event(1).log_prob(observed)
-
-
-def _draw(q: dist.Normal, generator: torch.Generator) -> Tensor:
-    noise = torch.randn(q.loc.shape, dtype=q.loc.dtype, device=q.loc.device, generator=generator)
-    return q.loc + q.scale * noise
+def draw_z(q: TorchDistribution, generator: torch.Generator) -> Tensor:
+    """A draw of each row's latents from a guide's normal, by a generator of one's own: (row, latent)."""
+    noise = torch.randn(q.mean.shape, dtype=q.mean.dtype, device=q.mean.device, generator=generator)
+    if hasattr(q, "scale_tril"):
+        return q.mean + (q.scale_tril @ noise[..., None])[..., 0]
+    return q.mean + q.base_dist.scale * noise

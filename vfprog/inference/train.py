@@ -1,4 +1,4 @@
-"""Training of the field model: one-cycle schedule, KL warm-up, early stopping, checkpoints, exact resume."""
+"""Training of any kind of model: one-cycle schedule, KL warm-up, early stopping, checkpoints, exact resume."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from vfprog.config import ModelConfig
-from vfprog.inference.checkpoint import build_vae, load_checkpoint, save_checkpoint
+from vfprog.config import NetworkConfig
+from vfprog.inference.batches import Batch, concatenate_batches, sizes_of
+from vfprog.inference.checkpoint import load_checkpoint, save_checkpoint
 from vfprog.inference.device import seed_everything
+from vfprog.inference.networks import build_network
 from vfprog.inference.objective import WeightedLoss, evaluate_objective
-from vfprog.model.field_vae import FieldVAE
-from vfprog.model.summary import FieldSummary, concatenate
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ GRADIENT_NORM = 20.0  # of a batch mean; a rare odd field must not throw the net
 class Trained:
     """A trained model, its history (one row per epoch) and its best epoch."""
 
-    vae: FieldVAE
+    network: Any
     history: list[dict[str, float]]
     best_epoch: int
 
@@ -47,10 +47,10 @@ class Trainer:
 
     def __init__(
         self,
-        options: ModelConfig,
-        patients: FieldSummary,
-        simulated: FieldSummary | None,
-        validation: FieldSummary,
+        options: NetworkConfig,
+        patients: Batch,
+        simulated: Batch | None,
+        validation: Batch,
         seed: int,
         device: torch.device,
     ) -> None:
@@ -58,16 +58,19 @@ class Trainer:
         self.options = options
         self.device = device
         self.seed = seed
-        self.train = (patients if simulated is None else concatenate([patients, simulated])).to(device)
+        self.train = (patients if simulated is None else concatenate_batches([patients, simulated])).to(
+            device
+        )
         self.validation = validation.to(device)
         # The ELBO on training patients is watched on as many series as validation has, evenly spread.
         self.watched = (
             torch.linspace(0, len(patients) - 1, min(len(patients), len(validation))).long().to(device)
         )
-        self.vae = build_vae(options, patients.mean.shape[1]).to(device)
-        self.loss = WeightedLoss(self.vae, options.train.num_particles)
+        self.network = build_network(options, sizes_of(patients)).to(device)
+        self.network.standardise(self.train)
+        self.loss = WeightedLoss(self.network, options.train.num_particles)
         self.optimiser = torch.optim.AdamW(
-            self.vae.parameters(), lr=options.train.learning_rate, weight_decay=1e-4
+            self.network.parameters(), lr=options.train.learning_rate, weight_decay=1e-4
         )
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimiser, max_lr=options.train.learning_rate, total_steps=options.train.steps
@@ -76,7 +79,7 @@ class Trainer:
         self.batches = torch.Generator().manual_seed(seed)
         self.step = 0
         self.history: list[dict[str, float]] = []
-        self.best: dict[str, Any] = {"epoch": 0, "elbo": float("-inf"), "weights": self._weights()}
+        self.best: dict[str, Any] = {"epoch": 0, "score": float("-inf"), "weights": self._weights()}
 
     @property
     def epochs(self) -> int:
@@ -90,7 +93,7 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether all steps are done or the validation ELBO has stopped rising."""
+        """Whether all steps are done or the validation patients' loss has stopped falling."""
         # Before the learning rate has begun to fall the ELBO is not yet a verdict, so patience counts from there.
         waited = self.epoch - max(int(self.best["epoch"]), round(0.3 * self.epochs))
         return self.epoch >= self.epochs or waited >= self.options.train.patience
@@ -112,12 +115,19 @@ class Trainer:
             loss = self.loss(self.train[rows], options.beta, kl_weight(self.step, options.kl_warmup))
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.vae.parameters(), GRADIENT_NORM)
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
             self.optimiser.step()
             self.schedule.step()
             losses += loss.detach()
             self.step += 1
         self._record(float(losses) / steps, time.monotonic() - started)
+
+    def run(self) -> Any:
+        """Train to the end without checkpoints; the network of the best epoch."""
+        while not self.finished:
+            self.train_epoch()
+        self.network.load_state_dict(self.best["weights"])
+        return self.network.eval()
 
     def _record(self, loss: float, seconds: float) -> None:
         validation = self._measure(self.validation)
@@ -130,30 +140,32 @@ class Trainer:
             "loss": loss,
             "elbo_train": float(sample.elbo.mean()),
             "elbo_validation": float(validation.elbo.mean()),
-            "kl": float(validation.kl.sum(-1).mean()),
+            "kl": float(validation.kl.mean()),
             "reconstruction": float(validation.reconstruction.mean()),
             "seconds": round(seconds, 2),
         }
         if not all(torch.isfinite(torch.tensor(v)) for v in row.values()):
             raise FloatingPointError(f"training broke down at step {self.step}: {row}; lower learning_rate")
         self.history.append(row)
-        if row["elbo_validation"] > self.best["elbo"]:
-            self.best = {"epoch": self.epoch, "elbo": row["elbo_validation"], "weights": self._weights()}
+        # By what training descends: the ELBO where beta is 1.
+        score = self.options.train.beta * row["reconstruction"] - row["kl"]
+        if score > self.best["score"]:
+            self.best = {"epoch": self.epoch, "score": score, "weights": self._weights()}
 
     @torch.no_grad()
-    def _measure(self, summary: FieldSummary) -> Any:
+    def _measure(self, batch: Batch) -> Any:
         # The same draws at every epoch, so that epochs compare; training's own random numbers are untouched.
         generator = torch.Generator(device=self.device).manual_seed(self.seed)
-        return evaluate_objective(self.vae, summary, VALIDATION_DRAWS, generator)
+        return evaluate_objective(self.network, batch, VALIDATION_DRAWS, generator)
 
     def _weights(self) -> dict[str, Tensor]:
-        return {k: v.detach().clone() for k, v in self.vae.state_dict().items()}
+        return {k: v.detach().clone() for k, v in self.network.state_dict().items()}
 
     def state(self, fingerprint: str) -> dict[str, Any]:
         """Everything needed to go on: weights, optimiser, schedule, random states, history, best weights."""
         return {
             "fingerprint": fingerprint,
-            "weights": self.vae.state_dict(),
+            "weights": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
             "batches": self.batches.get_state(),
@@ -166,7 +178,7 @@ class Trainer:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state written by :meth:`state`."""
-        self.vae.load_state_dict(state["weights"])
+        self.network.load_state_dict(state["weights"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         self.batches.set_state(state["batches"])
@@ -189,7 +201,7 @@ def run_training(trainer: Trainer, checkpoint: Path, fingerprint: str) -> Traine
         trainer.train_epoch()
         row = trainer.history[-1]
         log.info(
-            "epoch %d/%d  loss %.2f  ELBO train %.2f  validation %.2f  KL %.2f nats a series",
+            "epoch %d/%d  loss %.2f  ELBO train %.2f  validation %.2f  KL %.2f nats a row",
             *(
                 row["epoch"],
                 trainer.epochs,
@@ -200,8 +212,8 @@ def run_training(trainer: Trainer, checkpoint: Path, fingerprint: str) -> Traine
             ),
         )
         save_checkpoint(trainer.state(fingerprint), checkpoint)
-    trainer.vae.load_state_dict(trainer.best["weights"])
-    return Trained(trainer.vae.eval(), trainer.history, int(trainer.best["epoch"]))
+    trainer.network.load_state_dict(trainer.best["weights"])
+    return Trained(trainer.network.eval(), trainer.history, int(trainer.best["epoch"]))
 
 
 def _progress(trainer: Trainer) -> Iterable[int]:

@@ -11,9 +11,12 @@ from pyro import poutine
 from pyro.nn import PyroModule
 from torch import Tensor, nn
 
+from vfprog.data.examples import Examples
 from vfprog.model.distributions import RepeatedTests
+from vfprog.model.guides import kl_by_latent
+from vfprog.model.likelihoods import Normal, log_cell
 from vfprog.model.nets import Decoder, Encoder, TestNoise
-from vfprog.model.summary import FieldSummary
+from vfprog.model.summary import FieldSummary, single_fields
 
 pyro.settings.set(module_local_params=True)
 
@@ -75,7 +78,11 @@ class FieldGuide(PyroModule):
 
 
 class FieldVAE(nn.Module):
-    """Model and guide together: what is trained, saved and loaded."""
+    """Model and guide together: what is trained, saved and loaded.
+
+    Beside summaries of series it takes :class:`vfprog.data.examples.Examples`, each a series of one visit, and so
+    answers as :class:`vfprog.model.latent_variable.LatentVariableModel` does.
+    """
 
     def __init__(
         self, latent_dim: int, locations: int, decoder_hidden: Sequence[int], encoder_hidden: Sequence[int]
@@ -93,3 +100,51 @@ class FieldVAE(nn.Module):
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.model.log_ratio.device
+
+    def standardise(self, summary: FieldSummary) -> None:
+        """Nothing is taken from the data: total deviation has a scale and a noise known beforehand."""
+
+    def prior(self, rows: int) -> dist.TorchDistribution:
+        """p(z): event (latent,)."""
+        return self.model.z_dist(rows)
+
+    def posterior(self, batch: FieldSummary | Examples) -> dist.TorchDistribution:
+        """q(z | td): event (latent,)."""
+        return self.guide.z_dist(_summary(batch))
+
+    def kl(self, batch: FieldSummary | Examples) -> Tensor:
+        """KL(q(z | td) || p(z)) in closed form: (eye,), nats."""
+        return self.kl_by_latent(batch).sum(-1)
+
+    def kl_by_latent(self, batch: FieldSummary | Examples) -> Tensor:
+        """The same by latent: (eye, latent)."""
+        return kl_by_latent(self.posterior(batch), self.prior(len(batch)))
+
+    def decode(self, z: Tensor) -> Tensor:
+        """f(z): (..., latent) -> (..., location), dB."""
+        return self.model.decoder(z)
+
+    def log_likelihood(self, batch: FieldSummary | Examples, z: Tensor) -> Tensor:
+        """log p(td | z) of each eye's tests: z (..., eye, latent) -> (..., eye), nats."""
+        summary = _summary(batch)
+        observed = torch.stack([summary.mean, summary.squares], dim=-1)
+        return self.model.td_dist(z, summary.count).mask(summary.mask).to_event(1).log_prob(observed)
+
+    def log_cells(self, examples: Examples, z: Tensor) -> Tensor:
+        """Log probability of the recorded cells of single fields, at or below the floor there: (..., row), nats."""
+        cells = log_cell(self.one_test(z), examples.x, examples.at_floor, examples.cell)
+        return torch.where(examples.mask, cells, 0.0).sum(-1)
+
+    def draw(self, z: Tensor, generator: torch.Generator) -> Tensor:
+        """One test of each field f(z), not yet rounded to whole dB: (..., location)."""
+        return self.one_test(z).draw(generator)
+
+    def one_test(self, z: Tensor) -> Normal:
+        """Distribution of one test of each location about f(z): shape (..., location)."""
+        field = self.decode(z)
+        sd = torch.sqrt(1 + (2 * self.model.log_ratio).exp()) * self.model.noise(field)
+        return Normal(field, sd, validate_args=False)
+
+
+def _summary(batch: FieldSummary | Examples) -> FieldSummary:
+    return single_fields(batch) if isinstance(batch, Examples) else batch

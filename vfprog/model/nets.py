@@ -25,16 +25,32 @@ def mlp(widths: Sequence[int]) -> nn.Sequential:
 
 
 class Decoder(nn.Module):
-    """f: latents (..., latent) -> total deviation of the underlying field (..., location), dB."""
+    """f: latents (..., latent) -> underlying field (..., location), in the data's units (total deviation: dB).
+
+    Without hidden layers f is linear: probabilistic principal components. ``centre`` and ``scale`` start at what
+    fits total deviation; :meth:`standardise` takes them from other data.
+    """
+
+    centre: Tensor
+    scale: Tensor
 
     def __init__(self, latent_dim: int, locations: int, hidden: Sequence[int]) -> None:
         super().__init__()
-        self.linear = nn.Linear(latent_dim, locations, bias=False)
-        self.mlp = mlp([latent_dim, *hidden, locations])
+        self.linear = nn.Linear(latent_dim, locations, bias=not hidden)
+        self.mlp = mlp([latent_dim, *hidden, locations]) if hidden else None
+        self.register_buffer("centre", torch.full((locations,), CENTRE))
+        self.register_buffer("scale", torch.tensor(SCALE))
 
     def forward(self, z: Tensor) -> Tensor:
         """Decode latents."""
-        return SCALE * (self.linear(z) + self.mlp(z)) + CENTRE
+        decoded = self.linear(z) if self.mlp is None else self.linear(z) + self.mlp(z)
+        return self.scale * decoded + self.centre
+
+    def standardise(self, x: Tensor, mask: Tensor) -> None:
+        """Take centre (by location) and scale (one) from the values x (row, location) where ``mask`` is True."""
+        mean, sd = mean_and_sd(x, mask)
+        self.centre.copy_(mean)
+        self.scale.copy_(sd.square().mean().sqrt())
 
 
 class Encoder(nn.Module):
@@ -51,6 +67,14 @@ class Encoder(nn.Module):
         inputs = [mean, summary.skew, summary.n_visits.clamp(min=1).log()[:, None]]
         z_loc, log_scale = self.mlp(torch.cat(inputs, dim=-1)).chunk(2, dim=-1)
         return z_loc, log_scale.clamp(-6.0, LARGEST_LOG_SD).exp()
+
+
+def mean_and_sd(x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and SD of each column of x (row, column) where ``mask`` is True; SD 1 where nothing varies."""
+    count = mask.sum(0).clamp(min=1)
+    mean = torch.where(mask, x, 0.0).sum(0) / count
+    variance = torch.where(mask, (x - mean) ** 2, 0.0).sum(0) / count
+    return mean, torch.where(variance > 0, variance, 1.0).sqrt()
 
 
 class TestNoise(nn.Module):

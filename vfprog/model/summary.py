@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from vfprog.data.examples import Examples
 from vfprog.data.series import Series
 
 
@@ -69,6 +70,11 @@ def visit_summary(series: Series) -> FieldSummary:
     eyes, visits, locations = series.td.shape
     flat = (eyes * visits, 1, locations)
     return summarise(series.td.reshape(flat), series.mask.reshape(flat))
+
+
+def single_fields(examples: Examples) -> FieldSummary:
+    """Every row as a series of one visit."""
+    return summarise(examples.x[:, None], examples.mask[:, None])
 
 
 def concatenate(summaries: list[FieldSummary]) -> FieldSummary:

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure, FigureBase, SubFigure
 
 from vfprog import columns as c
 from vfprog.config import PlotsConfig
-from vfprog.io import atomic
 from vfprog.plots.detection import plot_detection, plot_flagged, plot_times
 from vfprog.plots.evaluation import (
     OFF_SCALE,
@@ -40,7 +39,7 @@ from vfprog.plots.results import (
 )
 from vfprog.plots.retest import plot_retest
 from vfprog.plots.series import plot_fields_over_visits, plot_latent_path, plot_md_series
-from vfprog.plots.style import INK, METADATA, style
+from vfprog.plots.style import INK, save_figure, style
 from vfprog.plots.training import plot_training
 from vfprog.plots.trust import draw_trust
 
@@ -91,12 +90,7 @@ def draw_figures(
     )
     with style(options):
         for name, draw in FIGURES.items():
-            _save(draw(results, options), figures_dir / f"{name}.svg")
-
-
-def _save(figure: Figure, path: Path) -> None:
-    with atomic(path) as temporary:
-        figure.savefig(temporary, format="svg", metadata=METADATA, dpi=150)
+            save_figure(draw(results, options), figures_dir / f"{name}.svg")
 
 
 def _words(text: str) -> Figure:

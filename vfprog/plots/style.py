@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import matplotlib as mpl
 import seaborn as sns
 from cycler import cycler
 from matplotlib.colors import Colormap, Normalize
+from matplotlib.figure import Figure
 
 from vfprog.config import PlotsConfig
+from vfprog.io import atomic
 
 FieldKind = Literal["td", "sens", "difference", "width", "rate"]
 
@@ -31,8 +34,6 @@ WIDTH_LIMIT = 30.0  # dB; a 90 % interval this wide says nothing
 RATE_LIMIT = 20.0  # dB per ten years
 
 TD_MAP = "YlOrRd_r"  # healthy is pale, loss dark; its lightness falls evenly, so it reads without colour
-
-METADATA = {"Date": None}  # keeps the time of drawing out of the files
 
 
 @dataclass(frozen=True)
@@ -100,3 +101,9 @@ def style(options: PlotsConfig) -> Iterator[None]:
     }
     with mpl.rc_context(settings):
         yield
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as SVG, without the time of drawing: same data, same bytes."""
+    with atomic(path) as temporary:
+        figure.savefig(temporary, format="svg", metadata={"Date": None}, dpi=150)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from markupsafe import Markup
 
@@ -77,6 +79,12 @@ class Section:
     tables: list[Table] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
     details: list[Table] = field(default_factory=list)
+
+
+def embedded(file: Path, alt: str) -> Picture:
+    """An SVG as a data URI: nothing is loaded from elsewhere, and identifiers of two SVGs cannot clash."""
+    content = base64.b64encode(file.read_bytes()).decode()
+    return Picture(f"data:image/svg+xml;base64,{content}", alt)
 
 
 def number_cell(text: str, value: float) -> Cell:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from vfprog.plots.evaluation import at_shown_firsts
 from vfprog.plots.labels import BASELINES, FORECASTS, method_label
 from vfprog.plots.results import MIN_PATIENTS, Results
 from vfprog.plots.retest import in_words
-from vfprog.report.blocks import Cell, Fact, Picture, Section, Table, headers, number_cell, row
+from vfprog.report.blocks import Cell, Fact, Picture, Section, Table, embedded, headers, number_cell, row
 from vfprog.report.detection import detection_content
 from vfprog.report.eyes_table import eyes_table, eyes_text
 from vfprog.report.format import (
@@ -99,9 +98,8 @@ def index_page(
 
 
 def picture(figures_dir: Path, name: str) -> Picture:
-    """A figure as a data URI: nothing is loaded from elsewhere, and identifiers of two SVGs cannot clash."""
-    content = base64.b64encode((figures_dir / f"{name}.svg").read_bytes()).decode()
-    return Picture(f"data:image/svg+xml;base64,{content}", ALT[name])
+    """A figure of the cohort, embedded."""
+    return embedded(figures_dir / f"{name}.svg", ALT[name])
 
 
 def _summary(results: Results, rates: RatesConfig, figures_dir: Path) -> Section:

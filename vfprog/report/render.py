@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from importlib.resources import files
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from vfprog import __version__
 from vfprog.config import CohortConfig, PlotsConfig, RatesConfig, ReportConfig
 from vfprog.io import read_table, write_text
 from vfprog.plots.results import load_results
-from vfprog.plots.style import FORECAST, MEASURED, RATE
 from vfprog.report.context import index_page
+from vfprog.report.environment import environment
 from vfprog.report.eye import eye_page, page_name
 from vfprog.report.eyes import Eyes
 from vfprog.report.svg import FieldMaps
@@ -63,40 +57,20 @@ def write_report(
         trust=trust,
     )
     folder = cohort_dir / "report"
-    environment = _environment()
+    templates = environment()
     pages = min(report.eye_pages, len(results.rates))
     context = index_page(
         name, cohort, results, cohort_dir / "figures", read_table(models_table), rates, pages
     )
 
     drawer, eyes = FieldMaps(results.xy, plots), Eyes(results)
-    template = environment.get_template("eye.html.j2")
+    template = templates.get_template("eye.html.j2")
     method = results.trajectories.attrs["method"]
     for _, rate in results.rates.head(pages).iterrows():
         page = eye_page(eyes[rate], drawer, method, pages, results.locations)
         write_text(template.render(page=page, index=context), folder / "eyes" / page_name(rate["number"]))
     _remove_stale(folder / "eyes", pages)
-    write_text(environment.get_template("index.html.j2").render(page=context), folder / "index.html")
-
-
-def _environment() -> Environment:
-    """Jinja with every value escaped, and one script, known to the browser by its digest."""
-    environment = Environment(
-        loader=PackageLoader("vfprog.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    script = (files("vfprog.report") / "templates" / "table.js").read_text()
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    environment.globals |= {
-        "script": script,
-        "script_digest": f"sha256-{digest}",
-        "version": __version__,
-        "colours": {"measured": MEASURED, "rate": RATE, "forecast": FORECAST},
-    }
-    return environment
+    write_text(templates.get_template("index.html.j2").render(page=context), folder / "index.html")
 
 
 def _remove_stale(folder: Path, pages: int) -> None:

@@ -61,9 +61,17 @@ def splits_of(cohorts):
     return [f"{RUN}/{cohort}/split.csv" for cohort in cohorts]
 
 
+def structures(cohorts):
+    """The columns of the nerve fibre layer that cohorts have, each once."""
+    return list(dict.fromkeys(col for name in cohorts for col in cfg.cohorts[name].structure))
+
+
 def network_cohorts(wildcards):
-    """The cohorts whose patients a model's networks learn from."""
-    return cfg.models[name_and_fold(wildcards)[0]].train.cohorts or LEARNED
+    """The cohorts whose patients a model's networks learn from; none where it learns from images."""
+    model = cfg.models[name_and_fold(wildcards)[0]]
+    if model.on_images:
+        return []
+    return model.train.cohorts or LEARNED
 
 
 def one_of(models):
@@ -71,13 +79,22 @@ def one_of(models):
     return f"({'|'.join(models) or 'none'})(/fold-[0-9]+)?"
 
 
-TRAINED = one_of([name for name, model in cfg.models.items() if not model.weights])
-GIVEN = one_of([name for name, model in cfg.models.items() if model.weights])
+TRAINED = one_of([name for name, model in cfg.models.items() if not model.folder])
+SERIES = one_of(
+    [
+        name
+        for name, model in cfg.models.items()
+        if model.kind == "vae" and not model.folder
+    ]
+)
+SINGLE = one_of([name for name, model in cfg.models.items() if model.kind != "vae"])
+GIVEN = one_of([name for name, model in cfg.models.items() if model.folder])
 
 
 def without_their_patients(model):
     """Folders of the models that score training cohorts, each on patients it never saw: one a fold, or the only one."""
-    folds = () if cfg.models[model].weights else range(1, cfg.split.folds + 1)
+    whole = cfg.models[model].folder or cfg.models[model].on_images
+    folds = () if whole else range(1, cfg.split.folds + 1)
     return [f"{RUN}/models/{model}/fold-{i}" for i in folds] or [
         f"{RUN}/models/{model}"
     ]

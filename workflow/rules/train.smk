@@ -27,13 +27,14 @@ rule train:
         fold=lambda wc: name_and_fold(wc)[1],
         visits=lambda wc, input: many("visits", input.visits),
         splits=lambda wc, input: many("splits", input.splits),
+        structure=lambda wc: many("structure", structures(network_cohorts(wc))),
         checkpoint=f"{RUN}/.checkpoints/{{model}}.pt",
         seed=cfg.seed,
         device=cfg.compute.device,
         torch_threads=cfg.compute.threads.train,
         code=code_digest("train"),
     shell:
-        "vfprog train {output} {params.visits} {params.splits} --checkpoint {params.checkpoint}"
+        "vfprog train {output} {params.visits} {params.splits} {params.structure} --checkpoint {params.checkpoint}"
         " --options {params.options:q} --fold {params.fold} --seed {params.seed} --device {params.device}"
         " --threads {params.torch_threads} 2>&1 | tee {log} >&2"
 
@@ -66,7 +67,7 @@ rule calibrate:
     log:
         f"{RUN}/logs/{{model}}-calibrate.log",
     wildcard_constraints:
-        model=TRAINED,
+        model=SERIES,
     threads: cfg.compute.threads.fit
     resources:
         gpu=1,
@@ -83,6 +84,22 @@ rule calibrate:
         "vfprog calibrate {output} {params.visits} {params.splits} --name {params.name}"
         " --options {params.options:q} --seed {params.seed} --device {params.device}"
         " --threads {params.torch_threads} 2>&1 | tee {log} >&2"
+
+
+rule card:
+    input:
+        f"{RUN}/models/{{model}}/architecture.json",
+    output:
+        f"{RUN}/models/{{model}}/card.json",
+    log:
+        f"{RUN}/logs/{{model}}-card.log",
+    wildcard_constraints:
+        model=SINGLE,
+    params:
+        name=lambda wc: name_and_fold(wc)[0],
+        code=code_digest("card"),
+    shell:
+        "vfprog card {input} {output} {params.name} 2>&1 | tee {log} >&2"
 
 
 rule models:

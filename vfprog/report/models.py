@@ -1,0 +1,305 @@
+"""Pages of the models: how they compare, and one page for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vfprog.config import PlotsConfig
+from vfprog.io import read_json, read_table, write_text
+from vfprog.plots.compare import draw_comparison
+from vfprog.plots.models import MODEL_FIGURES
+from vfprog.plots.style import save_figure, style
+from vfprog.report.blocks import Cell, Fact, Header, Section, Table, embedded, number_cell
+from vfprog.report.environment import environment
+from vfprog.report.format import count, estimate, number, plain, quantity
+
+# Columns of models.csv as the pages show them: heading, decimals, meaning.
+COLUMNS = {
+    "latent_dim": ("Latents", 0, "Number of latents."),
+    "active_units": ("In use", 0, "Latents that carry more than 0.05 nats a row on held-out rows."),
+    "beta": (
+        "\N{GREEK SMALL LETTER BETA}",
+        2,
+        "Weight of the log-likelihood: loss = KL \N{MINUS SIGN} beta log p.",
+    ),
+    "evidence": (
+        "Evidence",
+        2,
+        "Importance-weighted bound on the log probability of the recorded cells at 1000 draws, nats a held-out row; "
+        "more is better. Compares across likelihoods and kinds, but only on the same rows.",
+    ),
+    "elbo": ("ELBO", 2, "The evidence lower bound of the guide, with closed-form KL, nats a row."),
+    "gap": ("Gap", 2, "Evidence less ELBO: what the guide loses against the true posterior, nats a row."),
+    "kl": ("Rate", 2, "KL of the guide from the prior, nats a row: what the latents carry."),
+    "distortion": (
+        "Distortion",
+        2,
+        "Negative expected log-likelihood, nats a row: ELBO = \N{MINUS SIGN}distortion \N{MINUS SIGN} rate.",
+    ),
+    "retest_mae": (
+        "Retest error (dB)",
+        3,
+        "Mean absolute difference of one field's decoded field from the mean of the eye's other retests.",
+    ),
+    "forecast_mae": (
+        "Forecast error (dB)",
+        3,
+        "Mean absolute error of later visits, each location forecast as the decoded mean of the eye's past visits.",
+    ),
+    "c2st_accuracy": (
+        "Two-sample accuracy",
+        3,
+        "How often a classifier tells drawn rows from held-out ones, on patients it did not learn from, with its 95 % "
+        "interval; 0.5 is best.",
+    ),
+    "seconds": ("Training (s)", 0, "Seconds of training."),
+}
+KINDS = {
+    "vae": "Variational autoencoder of an eye's series",
+    "field": "Nonlinear latent-variable model",
+    "two_view": "Deep information bottleneck of two views",
+    "archetypes": "Deep archetypal analysis",
+    "guided": "Property-guided latent space",
+}
+# What rows are, by the data of a model or its views.
+ROWS = {
+    "fields": "Visual fields",
+    "digits": "Digits (8 \N{MULTIPLICATION SIGN} 8)",
+    "faces": "Faces (25 \N{MULTIPLICATION SIGN} 25)",
+    "structure_function": "Fields seen from the nerve fibre layer",
+    "fellow_eye": "Fields seen from the fellow eye",
+    "hemifield": "Inferior hemifields seen from the superior ones",
+    "early_later": "Later fields seen from the first visits",
+}
+# Options of the kinds that have them, as a page names them.
+OPTIONS = {
+    "likelihood": "Likelihood",
+    "floor": "Values at the floor",
+    "guide": "Covariance of the guide",
+    "decoder_hidden": "Hidden layers of the decoder",
+    "encoder_hidden": "Hidden layers of the guide",
+    "archetypes": "Archetypes",
+    "side": "Side information",
+    "properties": "Properties",
+}
+# What a kind's page shows beside its figures; each function takes the model's folder.
+MODEL_SECTIONS: dict[str, list[Callable[[Path], Section]]] = {}
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link of a page's navigation."""
+
+    text: str
+    href: str
+
+
+@dataclass(frozen=True)
+class ModelsPage:
+    """What ``models.html.j2`` shows."""
+
+    title: str
+    links: list[Link]
+    warnings: list[str]
+    text: list[str]
+    sections: list[Section]
+    help: list[Header] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of the run: its name, the folder of its tables, its section of the config, its training."""
+
+    name: str
+    folder: Path
+    options: dict[str, Any]
+    training: dict[str, Any]
+    warnings: list[str]
+
+    @property
+    def page(self) -> str:
+        """Name of its page."""
+        return f"{self.name}.html"
+
+    @property
+    def rows(self) -> str:
+        """The rows that it explains: a key of ``ROWS``."""
+        return self.options.get("views") or self.options.get("data", "fields")
+
+    @property
+    def words(self) -> str:
+        """What it is, in a few words."""
+        options = self.options
+        parts = [options["kind"].replace("_", " ")]
+        parts += [f"{options[name]}".replace("_", " ") for name in ("likelihood", "floor") if name in options]
+        parts += [f"{options['guide']} guide"] if "guide" in options else []
+        parts += [] if options["decoder_hidden"] else ["linear decoder"]
+        return ", ".join(parts)
+
+
+def read_model(folder: Path, name: str) -> Model:
+    """A model from its files."""
+    content = read_json(folder / "architecture.json")
+    warnings = read_json(folder / "assessment.json")["warnings"]
+    return Model(name, folder, content["options"], content["training"], warnings)
+
+
+def write_models_report(
+    run: str,
+    folders: dict[str, Path],
+    models_table: Path,
+    cohorts: list[str],
+    target: Path,
+    plots: PlotsConfig,
+) -> None:
+    """Write ``<model>.html`` of every model, the comparison's figures and then ``index.html`` into ``target``'s folder.
+
+    Pages of models that the run no longer has are removed. The models' figures must be there already
+    (:func:`vfprog.plots.models.draw_model_figures`).
+
+    Parameters
+    ----------
+    run : str
+        The run's name.
+    folders : dict
+        By model the folder of its tables: ``results/<run>/models/<model>``, or that of a fold.
+    models_table : Path
+        ``models.csv``.
+    cohorts : list of str
+        Cohorts that have a report, to link to.
+    target : Path
+        ``index.html``.
+    """
+    folder, table = target.parent, read_table(models_table)
+    models = [read_model(path, name) for name, path in folders.items()]
+    template = environment().get_template("models.html.j2")
+    for model in models:
+        page = model_page(model, table[table["model"] == model.name].iloc[0])
+        write_text(template.render(page=page), folder / model.page)
+    for stale in set(folder.glob("*.html")) - {target, *(folder / model.page for model in models)}:
+        stale.unlink()
+    groups = by_rows(models)
+    with style(plots):
+        for rows, group in groups.items():
+            names = [model.name for model in group]
+            compared = draw_comparison(table.set_index("model").loc[names].reset_index())
+            save_figure(compared, folder / f"comparison-{rows}.svg")
+    write_text(template.render(page=comparison_page(run, groups, table, cohorts, folder)), target)
+
+
+def by_rows(models: list[Model]) -> dict[str, list[Model]]:
+    """Models that explain the same rows, which alone compare, by what these are."""
+    groups: dict[str, list[Model]] = {}
+    for model in models:
+        groups.setdefault(model.rows, []).append(model)
+    return groups
+
+
+def comparison_page(
+    run: str, groups: dict[str, list[Model]], table: pd.DataFrame, cohorts: list[str], figures_dir: Path
+) -> ModelsPage:
+    """Models of the same rows side by side; ``table`` as in ``models.csv``."""
+    alt = "Evidence, rate, distortion, errors and two-sample accuracy of each model; the table holds the same numbers"
+    sections = [
+        Section(
+            rows,
+            ROWS[rows],
+            tables=[comparison_table(group, table)],
+            pictures=[embedded(figures_dir / f"comparison-{rows}.svg", alt)],
+        )
+        for rows, group in groups.items()
+    ]
+    text = [
+        "Scored on rows of patients, or images, that no model saw. Evidence, rate and distortion are nats a row and "
+        "compare within a table only, where the rows are the same. They are of recorded cells (1 dB; at or below the "
+        "floor at the floor), so that likelihoods compare.",
+    ]
+    links = [Link(f"Cohort {name}", f"../../{name}/report/index.html") for name in cohorts]
+    warnings = [
+        f"{model.name}: {words}" for group in groups.values() for model in group for words in model.warnings
+    ]
+    meanings = [Header(label, help=meaning) for label, _, meaning in COLUMNS.values()]
+    return ModelsPage(f"Models of run {run}", links, warnings, text, sections, meanings)
+
+
+def comparison_table(models: list[Model], table: pd.DataFrame) -> Table:
+    """A row a model; columns in which none has a value are left out."""
+    rows = table.set_index("model").loc[[model.name for model in models]]
+    shown = {name: spec for name, spec in COLUMNS.items() if name in rows and rows[name].notna().any()}
+    cells = [
+        [
+            Cell(model.name, href=model.page),
+            Cell(model.words),
+            *(_value(rows.loc[model.name], name, digits) for name, (_, digits, _) in shown.items()),
+        ]
+        for model in models
+    ]
+    heads = [Header("Model"), Header("What it is"), *(Header(label) for label, _, _ in shown.values())]
+    return Table(f"Models of {ROWS[models[0].rows].lower()}", heads, cells)
+
+
+def _value(row: pd.Series, name: str, digits: int) -> Cell:
+    value = float(row[name])
+    bounds = [float(row.get(f"{name}_{side}", float("nan"))) for side in ("lower", "upper")]
+    return number_cell(estimate(value, bounds[0], bounds[1], digits), value)
+
+
+def model_page(model: Model, row: pd.Series) -> ModelsPage:
+    """One model: what was trained on what, its scores, its figures. ``row`` of ``models.csv``."""
+    kind = model.options["kind"]
+    sections = [about(model), scores(row)]
+    sections += [make(model.folder) for make in MODEL_SECTIONS.get(kind, [])]
+    sections += [
+        Section(
+            shown.name,
+            shown.title,
+            [shown.text],
+            pictures=[embedded(model.folder / "figures" / f"{shown.name}.svg", shown.title)],
+        )
+        for shown in MODEL_FIGURES[kind]
+    ]
+    return ModelsPage(f"Model {model.name}", [Link("All models", "index.html")], model.warnings, [], sections)
+
+
+def about(model: Model) -> Section:
+    """What the model is, and what it learnt from."""
+    options, training = model.options, model.training
+    facts = [
+        Fact("Kind", KINDS[options["kind"]]),
+        Fact("Explains", ROWS[model.rows]),
+        Fact("Latents", count(options["latent_dim"])),
+        *(Fact(label, plain(options[name]) or "none") for name, label in OPTIONS.items() if name in options),
+        Fact("\N{GREEK SMALL LETTER BETA}, weight of the log-likelihood", plain(options["train"]["beta"])),
+        Fact("Seed", str(training["seed"])),
+        Fact("Best epoch", f"{training['best_epoch']} of {training['epochs']}"),
+        Fact("Training time", f"{number(training['seconds'], 0)} s on {training['device']}"),
+    ]
+    return Section("about", "About", [learnt_from(training)], facts)
+
+
+def learnt_from(training: dict[str, Any]) -> str:
+    """What the networks learnt from, in words."""
+    if training.get("images"):
+        return (
+            f"Learnt from {quantity(training['images'], 'image')}; images of its test part were never seen."
+        )
+    simulated = training["population_series"]
+    beside = f", and {quantity(simulated, 'simulated row')} beside them" if simulated else ""
+    return (
+        f"Learnt from {quantity(training['fields'], 'field')} of {quantity(training['eyes'], 'eye')} of "
+        f"{quantity(training['patients'], 'training patient')} ({', '.join(training['cohorts'])}){beside}. Its test "
+        "patients were never seen."
+    )
+
+
+def scores(row: pd.Series) -> Section:
+    """The model's row of ``models.csv``, each number with its meaning."""
+    shown = [(name, *spec) for name, spec in COLUMNS.items() if name in row and not pd.isna(row[name])]
+    cells = [[Cell(label), _value(row, name, digits), Cell(text)] for name, label, digits, text in shown]
+    heads = [Header("Quantity"), Header("Value"), Header("Meaning")]
+    return Section("scores", "Scores", tables=[Table("Scores on held-out rows", heads, cells)])

@@ -5,11 +5,15 @@ snakemake --cores 8 --configfile my.yaml         another config, instead of it
 """
 
 import json
+import re
 import shlex
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir)))
+
+import pandas as pd
+from snakemake.utils import Paramspace
 
 from vfprog.config import MODEL_FILES, check_sources, parse_config
 from vfprog.errors import UserError
@@ -31,25 +35,34 @@ RUN = f"results/{cfg.run}"
 MODEL = f"{RUN}/models/{cfg.trajectory.model}"
 
 
+include: "workflow/rules/common.smk"
+
+
 wildcard_constraints:
     cohort="|".join(cfg.cohorts) or "none",
-    model=f"({'|'.join(cfg.models)})(/fold-[0-9]+)?",
+    model=one_of(MODELS),
 
 
-include: "workflow/rules/common.smk"
 include: "workflow/rules/preprocess.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/assess.smk"
 include: "workflow/rules/fit.smk"
 include: "workflow/rules/forecast.smk"
 include: "workflow/rules/detect.smk"
 include: "workflow/rules/trust.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/archetypes.smk"
+include: "workflow/rules/bottleneck.smk"
+include: "workflow/rules/guided.smk"
+include: "workflow/rules/sweep.smk"
+include: "workflow/rules/models.smk"
 
 
 rule all:
     default_target: True
     input:
         f"{RUN}/models.csv",
+        f"{RUN}/models/report/index.html",
         expand(f"{RUN}/{{cohort}}/report/index.html", cohort=REPORTED),
         expand(f"{RUN}/{{cohort}}/retest.csv", cohort=RETESTS),
         expand(f"{RUN}/{{cohort}}/detection.csv", cohort=DETECTED),

@@ -82,12 +82,19 @@ def model_of(**section: Any) -> dict[str, Any]:
         (columns_of(td="td{}", age="age", age_at="first_field"), "name date, years or visit as well"),
         (columns_of(td="td{}", date="d", eye_codes={"1": "right"}), r"eye_codes.1: .*'OD' or 'OS'"),
         (config_of(split={"validation": 0.5, "test": 0.5}), "their sum must be below 1"),
-        (config_of(trajectory={"model": "gan"}), r"trajectory.model: 'gan' is not among the models of kind vae: \['vae'\]"),
+        (
+            config_of(trajectory={"model": "gan"}),
+            r"trajectory.model: 'gan' is not among the models of kind vae: \['vae'\]",
+        ),
         ({"cohorts": {"models": TABLE}}, "the name 'models' is taken"),
+        (config_of(models={"vae": {}, "report": {}}), "models: the name 'report' is taken"),
         (config_of({"stable_twin": "quiet"}), "clinic.stable_twin: 'quiet' is not another cohort"),
         (config_of({"stable_twin": "clinic"}), "clinic.stable_twin: 'clinic' is not another cohort"),
         (model_of(kind="gan"), r"config: models\.x: .*'gan'"),
-        (model_of(kind="field", likelihood="cauchy"), r"models\.x\.field\.likelihood: .*'normal'.*given: 'cauchy'"),
+        (
+            model_of(kind="field", likelihood="cauchy"),
+            r"models\.x\.field\.likelihood: .*'normal'.*given: 'cauchy'",
+        ),
         (model_of(kind="field", train={"beta": 0}), r"models\.x\.field\.train\.beta: .*greater than 0"),
         (model_of(kind="field", train={"beta": -1}), r"models\.x\.field\.train\.beta: .*greater than 0"),
         (model_of(kind="field", latent_dim=53), "53 latents for 52 locations; at most 52"),
@@ -95,6 +102,19 @@ def model_of(**section: Any) -> dict[str, Any]:
         (model_of(kind="two_view", views="sideways"), r"views: .*'hemifield'.*given: 'sideways'"),
         (model_of(kind="archetypes", archetypes=1), "archetypes: .*greater than or equal to 2"),
         (model_of(kind="guided", properties=["iop"]), r"properties\.0: .*'md'"),
+        (model_of(kind="guided", properties=["md", "md"]), "properties: .* names one twice"),
+        (
+            model_of(kind="guided", properties=["psd"]),
+            r"search.targets: 'md' is not among properties; give values of \['psd'\]",
+        ),
+        (
+            config_of(report={"further_loss": "vae"}),
+            "report.further_loss: 'vae' is not among the models of kind guided",
+        ),
+        (config_of(sweep={"model": "x"}), r"sweep.model: 'x' is not among the models .*: \['vae'\]"),
+        (config_of(sweep={"model": "vae", "latent_dim": [60]}), "sweep.latent_dim: 60 latents for 52 locations"),
+        (config_of(sweep={"model": "vae", "beta": [1, 1]}), "sweep: beta: .* names a value twice"),
+        (config_of(sweep={"model": "vae", "beta": [0]}), r"sweep\.beta\.0: .*greater than 0 \(given: 0\)"),
         (config_of(evaluation={"detection_visits": [2]}), "detection_visits.0: .*greater than or equal to 3"),
         (config_of(rates={"progressing_rate": 0.1}), "progressing_rate: .*less than 0"),
     ],
@@ -280,6 +300,28 @@ def test_models_of_images_need_no_cohort() -> None:
     assert not parse_config({"models": {"digits": section}}).cohorts
     with pytest.raises(UserError, match="trajectory.model: 'vae' is not among the models of kind vae"):
         parse_config(config_of(models={"digits": section}))
+
+
+TWO_VIEWS = {"kind": "two_view", "views": "hemifield"}
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ({"views": "structure_function"}, r"views: structure_function: cohort 'clinic' has no `structure`"),
+        ({"views": "upside_down"}, r"models.other.two_view.views: .*'hemifield'.*\(given: 'upside_down'\)"),
+        (
+            {"latent_dim": 27},
+            "latent_dim: 27 latents for 26 locations; at most 26",
+        ),  # half a field is explained
+        ({"betas": [1.0, 0.0]}, r"betas.1: .*greater than 0 \(given: 0.0\)"),
+        ({"folds": 1}, r"folds: .*greater than or equal to 2 \(given: 1\)"),
+    ],
+)
+def test_two_views_that_cannot_be_learnt_are_refused(section: dict[str, object], words: str) -> None:
+    models = {"vae": {}, "other": TWO_VIEWS | section}
+    with pytest.raises(UserError, match=words):
+        parse_config(config_of({"role": "train"}, models=models))
 
 
 def test_schema_describes_every_section() -> None:

@@ -15,12 +15,13 @@ import torch
 
 from vfprog.config import VaeConfig
 from vfprog.data.population import load_population
-from vfprog.data.series import BRIGHTEST, Series, padded_series
+from vfprog.data.series import Series, padded_series
 from vfprog.data.simulate import simulate_series
 from vfprog.forecast.methods import PROCESSES
 from vfprog.inference.networks import build_vae
 from vfprog.model.latent import LatentTrajectory
 from vfprog.model.residual import ResidualProcess
+from vfprog.perimetry.floor import BRIGHTEST
 from vfprog.perimetry.grid import load_grid
 
 

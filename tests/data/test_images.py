@@ -28,8 +28,8 @@ def test_every_face_stands_on_one_side_of_the_split() -> None:
 
 def test_training_faces_come_with_their_mirror_images() -> None:
     faces = load_images("faces")
-    train = faces.of(TRAIN).reshape(2, -1, *faces.shape)
-    assert np.array_equal(train[1], train[0, :, :, ::-1])
+    train = faces.of(TRAIN).reshape(-1, 2, *faces.shape)
+    assert np.array_equal(train[:, 1], train[:, 0, :, ::-1])
 
 
 @pytest.mark.parametrize("name", ["digits", "faces"])

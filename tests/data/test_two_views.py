@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from vfprog import columns as c
-from vfprog.data.two_views import FELLOW_WINDOW, FIRST_VISITS, two_views
+from vfprog.data.two_views import FELLOW_WINDOW, FIRST_VISITS, simulated_views, two_views
 from vfprog.errors import UserError
 from vfprog.perimetry.grid import load_grid
 
@@ -136,3 +136,14 @@ def test_constant_columns_are_refused():
     later.loc[later[c.VISIT] > FIRST_VISITS, "td_7"] = -1.0
     with pytest.raises(UserError, match="views: early_later: td_7: one value in all 3 rows"):
         two_views(later, "early_later", GRID, [])
+
+
+def test_simulated_eyes_have_some_views_only():
+    half = simulated_views(30, "hemifield", GRID, 1)
+    later = simulated_views(30, "early_later", GRID, 1)
+    assert half is not None
+    assert later is not None
+    assert len(half) == len(later) == len(set(half.patients)) == 30
+    assert (later.rows[c.VISIT] == FIRST_VISITS + 1).all()
+    assert simulated_views(30, "fellow_eye", GRID, 1) is None
+    assert simulated_views(0, "hemifield", GRID, 1) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from vfprog.config import MODEL_FILES, read_config
 from vfprog.errors import UserError
 from vfprog.forecast.serving import adopt_model, load_model
 from vfprog.perimetry.grid import load_grid
+from vfprog.provenance import PACKAGE
 
 GRID = load_grid("24-2")
 CONFIG = Path(__file__).parents[2] / "config" / "examples" / "clinic.yaml"
@@ -39,6 +41,17 @@ def test_an_adopted_model_is_the_same_under_its_new_name(released: Path, tmp_pat
     for name, weight in before.vae.state_dict().items():
         assert torch.equal(after.vae.state_dict()[name], weight)
     assert json.loads((tmp_path / "mine" / "card.json").read_text())["model"] == "mine"
+
+
+def test_what_learned_from_a_benchmark_is_never_shipped(released: Path, tmp_path: Path) -> None:
+    source, package = tmp_path / "source", PACKAGE / "resources" / "models" / "none"
+    shutil.copytree(released, source)
+    card = json.loads((source / "architecture.json").read_text())
+    card["training"]["benchmarks"] = ["lei"]
+    (source / "architecture.json").write_text(json.dumps(card))
+    with pytest.raises(UserError, match=r"learned from lei, a benchmark \(cohorts.lei.benchmark\)"):
+        adopt_model(source, package, "released", GRID)
+    assert not package.exists()
 
 
 def test_a_damaged_model_is_refused_and_nothing_is_left(released: Path, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def trained_guide(name: str) -> Ppca:
     torch.manual_seed(1)
     with torch.no_grad():
         for parameter in ppca.network.guide.parameters():
-            parameter.copy_(0.05 * torch.randn_like(parameter))
+            parameter.copy_(0.3 * torch.randn_like(parameter))
     return ppca
 
 
@@ -75,7 +75,7 @@ def test_divergence_in_closed_form_is_that_of_draws(name: str) -> None:
     ratio = q.log_prob(z) - p.log_prob(z)
     error = ratio.std(0) / draws**0.5
     assert ((ratio.mean(0) - ppca.network.kl(ppca.examples)).abs() < 4 * error).all()
-    assert (ppca.network.kl(ppca.examples) > 0.05).all()
+    assert float(ppca.network.kl(ppca.examples).mean().detach()) > 0.3
 
 
 @pytest.mark.parametrize("name", GUIDES)
@@ -109,7 +109,9 @@ def test_chunks_change_nothing_but_the_draws(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(module, "VALUES", 7 * 1000 * 12)
     found = bound_evidence(ppca.network, ppca.examples, ppca.network.log_likelihood)
     torch.testing.assert_close(found.best, ppca.log_evidence, rtol=0, atol=1e-9)
-    assert found.bounds.shape == found.ess.shape == (len(DRAWS), len(ppca.x)) and found.kl.shape == (len(ppca.x),)
+    assert found.bounds.shape == found.ess.shape == (len(DRAWS), len(ppca.x)) and found.kl.shape == (
+        len(ppca.x),
+    )
 
 
 def test_table_has_a_row_for_each_bound() -> None:
@@ -117,7 +119,9 @@ def test_table_has_a_row_for_each_bound() -> None:
     ppca.answer(1.3 * torch.linalg.cholesky(ppca.covariance))
     found = bound_evidence(ppca.network, ppca.examples, ppca.network.log_likelihood)
     table = evidence_table(found, np.arange(len(ppca.x)) // 2)
-    assert list(table.columns) == ["draws", "mean", "lower", "upper", "ess", "n_fields", "n_patients"]
+    gains = ["gain", "gain_lower", "gain_upper"]
+    assert list(table.columns) == ["draws", "mean", "lower", "upper", *gains, "ess", "n_fields", "n_patients"]
+    np.testing.assert_allclose(table["gain"], table["mean"] - table["mean"].iloc[0], atol=1e-9)
     assert list(table["draws"]) == [0, *DRAWS]
     assert table["mean"].iloc[0] == pytest.approx(float(found.elbo.mean()))
     assert (table["lower"] < table["mean"]).all() and (table["mean"] < table["upper"]).all()

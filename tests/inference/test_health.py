@@ -38,7 +38,9 @@ def test_a_latent_is_active_where_it_knows_something() -> None:
     assert found["mean_variance"][0] == pytest.approx(1, abs=0.1)
 
 
-@pytest.mark.parametrize(("active", "warns"), [([True] * 3 + [False], 0), ([False] * 4, 1), ([True] + [False] * 7, 1)])
+@pytest.mark.parametrize(
+    ("active", "warns"), [([True] * 3 + [False], 0), ([False] * 4, 1), ([True] + [False] * 7, 1)]
+)
 def test_collapse_is_told(active: list[bool], warns: int, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         words = collapse_warnings(pd.DataFrame({"active": active}), "small")

@@ -1,4 +1,4 @@
-"""Search and ways in latent space, against closed forms and another optimiser; the density, against what it was drawn from."""
+"""Search and ways in latent space, against closed forms and another optimiser; the density, against its source."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.distributions import MultivariateNormal
 
 from vfprog.inference.latent_density import LatentDensity, fit_density
-from vfprog.inference.latent_search import Present, nearest, spherical, straight
+from vfprog.inference.latent_search import Present, Search, nearest, spherical, straight
 
 LATENTS = 3
 
@@ -44,13 +44,13 @@ def two_clusters() -> LatentDensity:
 
 
 def bent(z: Tensor) -> Tensor:
-    return z[:, 0] + 0.4 * (2 * z[:, 1]).sin() + 0.2 * z[:, 2] ** 2
+    return z[..., 0] + 0.4 * (2 * z[..., 1]).sin() + 0.2 * z[..., 2] ** 2
 
 
 def test_linear_property_has_the_closed_form() -> None:
     density, slope = one_normal(), torch.tensor([1.0, -2.0, 0.5]).double()
     present, target = Present(drawn(5, LATENTS), precision_of(5, 2)), drawn(5, seed=3)
-    found = nearest(lambda z: z @ slope, present, target, density, plausibility=0.7, tolerance=1e-6)
+    found = nearest(Search(lambda z: z @ slope, present, target, density, 0.7), 1e-6)
     pull = 0.7 * density.precisions[0]
     hessian = present.precision + pull
     free = torch.linalg.solve(
@@ -69,7 +69,7 @@ def test_linear_property_has_the_closed_form() -> None:
 def test_bent_property_agrees_with_another_optimiser() -> None:
     density = two_clusters()
     present, target = Present(drawn(6, LATENTS, seed=4), precision_of(6, 5)), 1.5 * drawn(6, seed=6)
-    found = nearest(bent, present, target, density, plausibility=1.0, tolerance=1e-3)
+    found = nearest(Search(bent, present, target, density, 1.0), 1e-3)
     assert found.converged.all()
     for i in range(6):
 
@@ -85,9 +85,9 @@ def test_bent_property_agrees_with_another_optimiser() -> None:
 def test_rows_are_searched_each_for_itself() -> None:
     density, target = two_clusters(), torch.tensor([1.0, -1.5, 0.3]).double()
     present = Present(drawn(3, LATENTS, seed=8), precision_of(3, 9))
-    together = nearest(bent, present, target, density, 1.0, 1e-3)
+    together = nearest(Search(bent, present, target, density, 1.0), 1e-3)
     for i in range(3):
-        alone = nearest(bent, present[torch.tensor([i])], target[i : i + 1], density, 1.0, 1e-3)
+        alone = nearest(Search(bent, present[torch.tensor([i])], target[i : i + 1], density, 1.0), 1e-3)
         torch.testing.assert_close(alone.z[0], together.z[i], atol=2e-3, rtol=0)
 
 
@@ -96,7 +96,7 @@ def test_plausibility_draws_towards_the_data() -> None:
     present = Present(torch.tensor([[0.0, 1.5, 1.0]]).double(), 0.5 * torch.eye(LATENTS).double()[None])
     target = torch.tensor([1.0]).double()
     scores = [
-        float(density.log_prob(nearest(lambda z: z[:, 0], present, target, density, w, 1e-3).z))
+        float(density.log_prob(nearest(Search(lambda z: z[..., 0], present, target, density, w), 1e-3).z))
         for w in (0.0, 0.5, 4.0)
     ]
     assert scores[0] + 1 < scores[1] < scores[2]
@@ -105,7 +105,7 @@ def test_plausibility_draws_towards_the_data() -> None:
 def test_what_cannot_be_reached_has_not_converged() -> None:
     present = Present(drawn(2, LATENTS), precision_of(2, 2))
     target = torch.tensor([0.5, 3.0]).double()
-    found = nearest(lambda z: z[:, 0].tanh(), present, target, one_normal(), 0.1, 1e-3)
+    found = nearest(Search(lambda z: z[..., 0].tanh(), present, target, one_normal(), 0.1), 1e-3)
     assert found.converged.tolist() == [True, False]
 
 
@@ -113,7 +113,11 @@ def test_a_mixture_is_found_and_its_percentiles_are_those_of_the_fields() -> Non
     density = two_clusters()
     assert len(density.weights) == 2
     assert density.means[:, 0].sort().values.tolist() == pytest.approx([-2, 2], abs=0.05)
-    exact = [MultivariateNormal(m, 0.16 * torch.eye(3).double()) for m in ([-2.0, 0, 0], [2.0, 0, 0]) for m in [torch.tensor(m).double()]]
+    exact = [
+        MultivariateNormal(m, 0.16 * torch.eye(3).double())
+        for m in ([-2.0, 0, 0], [2.0, 0, 0])
+        for m in [torch.tensor(m).double()]
+    ]
     z = drawn(50, LATENTS, seed=11)
     expected = torch.stack([normal.log_prob(z) for normal in exact]).logsumexp(0) - np.log(2)
     assert (density.log_prob(z) - expected).abs().max() < 0.1 * expected.abs().max()

@@ -61,10 +61,10 @@ def test_classifier_is_at_a_loss_where_both_are_alike_and_not_where_they_differ(
     rng = np.random.default_rng(2)
     patient = np.repeat(np.arange(100), 4)
     real, alike = walk(rng, 400, 0.7), walk(rng, 400, 0.7)
-    found = classifier_accuracy(real, alike, patient, seed=1)
+    found = classifier_accuracy(real, alike, patient, LINE, seed=1)
     assert found.lower < 0.5 < found.upper
     # The same spread at every location, but locations that do not go together.
-    apart = classifier_accuracy(real, rng.normal(size=real.shape), patient, seed=1)
+    apart = classifier_accuracy(real, rng.normal(size=real.shape), patient, LINE, seed=1)
     assert apart.lower > 0.6
 
 
@@ -73,10 +73,10 @@ def test_classifier_does_not_learn_patients_by_heart() -> None:
     # Ten patients of forty fields each, all much alike: known by heart, they would be told from any draw.
     real = np.repeat(rng.normal(size=(10, 6)), 40, axis=0) + 0.01 * rng.normal(size=(400, 6))
     drawn = rng.normal(size=(400, 6))
-    by_heart = classifier_accuracy(real, drawn, np.arange(400), seed=1).mean
+    by_heart = classifier_accuracy(real, drawn, np.arange(400), LINE, seed=1).mean
     assert by_heart > 0.85
-    assert classifier_accuracy(real, drawn, np.repeat(np.arange(10), 40), seed=1).mean < 0.7
+    assert classifier_accuracy(real, drawn, np.repeat(np.arange(10), 40), LINE, seed=1).mean < 0.7
 
 
 def test_one_patient_cannot_be_tested() -> None:
-    assert np.isnan(classifier_accuracy(np.zeros((5, 6)), np.ones((5, 6)), np.zeros(5), seed=1).mean)
+    assert np.isnan(classifier_accuracy(np.zeros((5, 6)), np.ones((5, 6)), np.zeros(5), LINE, seed=1).mean)

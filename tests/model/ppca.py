@@ -1,4 +1,4 @@
-"""Probabilistic PCA as a model of this package: linear decoder, normal noise, linear guide. All of it is known exactly."""
+"""Probabilistic PCA as a model of this package: linear decoder, normal noise, linear guide; all is known exactly."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from vfprog.inference.networks import build_latent_variable
 from vfprog.model.latent_variable import LatentVariableModel
 
 LOCATIONS, LATENTS, SD = 12, 3, 2.0
+REACH = 10.0  # dB; scale of the guide's inputs, so that none is cut off as too large
 
 
 class Ppca:
@@ -41,6 +42,7 @@ class Ppca:
             decoder.centre.copy_(self.centre)
             self.network.model.likelihood.log_sd.fill_(math.log(SD))
             network.seen_centre.copy_(self.centre)
+            network.seen_scale.fill_(REACH)
         z = torch.randn(rows, LATENTS, dtype=torch.float64)
         self.x = z @ self.weight.T + self.centre + SD * torch.randn(rows, LOCATIONS, dtype=torch.float64)
         precision = torch.eye(LATENTS, dtype=torch.float64) + self.weight.T @ self.weight / SD**2
@@ -69,7 +71,7 @@ class Ppca:
         layer = self.network.guide.network.mlp[-1]
         layer.weight.zero_()
         layer.bias.zero_()
-        layer.weight[:LATENTS] = (self.weight @ self.covariance / SD**2).T
+        layer.weight[:LATENTS] = REACH * (self.weight @ self.covariance / SD**2).T
         layer.bias[:LATENTS] = shift
         rows, columns = torch.tril_indices(LATENTS, LATENTS, offset=-1)
         layer.bias[LATENTS : 2 * LATENTS] = chosen.diagonal().log()

@@ -149,3 +149,14 @@ def test_examples_join_and_move() -> None:
     both = concatenate_examples([examples(3), examples(4, seed=1)])
     assert len(both) == 7 and both[torch.tensor([0, 6])].x.shape == (2, 6)
     assert both.to("cpu").double().x.dtype == torch.float64
+
+
+def test_an_input_far_beyond_the_training_rows_is_read_as_at_the_limit() -> None:
+    net, batch = network(), examples()
+    guide = net.guide.network
+    far, further = (
+        replace(batch, seen=guide.seen_centre + k * guide.seen_scale.expand_as(batch.x)) for k in (10, 85)
+    )
+    torch.testing.assert_close(net.posterior(further).mean, net.posterior(far).mean)
+    nearer = replace(batch, seen=guide.seen_centre + 9 * guide.seen_scale.expand_as(batch.x))
+    assert (net.posterior(nearer).mean - net.posterior(far).mean).abs().max() > 0

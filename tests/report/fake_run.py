@@ -62,6 +62,7 @@ class FakeRun:
     detection: Path | None
     rates_truth: Path | None
     trust: Path | None
+    further_loss: Path | None
 
 
 def write_run(
@@ -91,6 +92,7 @@ def write_run(
         detection,
         cohort / "rates_truth.csv" if scored else None,
         cohort / "sbc.csv" if scored else None,
+        cohort / "further_loss.parquet" if scored else None,
     )
     keys = _keys(eyes, visits, ids or [])
     fields = _visits(keys, rng)
@@ -108,6 +110,8 @@ def write_run(
     _write_detection(run.cohort, scored)
     if run.trust:
         _write_trust(run.trust, keys, rng)
+    if run.further_loss:
+        write_table(_further_loss(keys), run.further_loss)
     _write_qc(run.cohort, fields)
     _write_model(run)
     return run
@@ -139,11 +143,27 @@ def write_pages(run: FakeRun, pages: int = 1000) -> Path:
         detection=run.detection,
         rates_truth=run.rates_truth,
         trust=run.trust,
+        further_loss=run.further_loss,
         report=ReportConfig(eye_pages=pages),
         plots=PlotsConfig(),
         rates=RatesConfig(),
     )
     return run.cohort / "report"
+
+
+def _further_loss(keys: pd.DataFrame) -> pd.DataFrame:
+    """Steps down of every eye; of the second, two lie below all fields learned from."""
+    eyes = keys[c.EYE_KEY].drop_duplicates(ignore_index=True)
+    steps = {"present": -4.0, "3 dB lower": -7.0, "6 dB lower": -10.0, "MD -12 dB": -12.0}
+    tables = [
+        eyes.assign(step=step, target=md, value=md, decoded_md=md, percentile=60 + 3 * md, converged=True)
+        for step, md in steps.items()
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    fields = np.repeat(table[["value"]].to_numpy(), GRID.n, axis=1)
+    table = pd.concat([table, pd.DataFrame(fields, columns=c.td(GRID.n))], axis=1)
+    second = (table[c.EYE_KEY] == eyes.iloc[min(1, len(eyes) - 1)]).all(axis=1)
+    return table[~(second & (table["value"] < -8))]
 
 
 def _write_trust(sbc: Path, keys: pd.DataFrame, rng: np.random.Generator) -> None:
@@ -480,6 +500,11 @@ def _write_qc(cohort: Path, visits: pd.DataFrame) -> None:
         "notes": ["Total deviation as given by the perimeter."],
     }
     write_json(qc, cohort / "qc.json")
+    fields = visits.loc[visits[c.INCLUDED], c.VISIT_KEY].reset_index(drop=True)
+    # Two flagged, the first further below its threshold.
+    evidence = np.where(fields.index == 1, -180.0, np.where(fields.index == 0, -170.0, -120.0))
+    typicality = fields.assign(evidence=evidence, threshold=-150.0, flagged=evidence < -150.0)
+    write_table(typicality, cohort / "typicality.csv")
     patients = pd.unique(visits[c.PATIENT])
     parts = np.resize(["train", "test", "validation"], len(patients))
     write_table(pd.DataFrame({c.PATIENT: patients, "part": parts}), cohort / "split.csv")

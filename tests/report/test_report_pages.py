@@ -13,12 +13,15 @@ import pytest
 from fake_run import HOSTILE, FakeRun, draw, write_pages, write_run
 
 from vfprog.config import PlotsConfig
+from vfprog.io import read_table
 from vfprog.plots.labels import FORECASTS
 from vfprog.plots.results import Results
 from vfprog.plots.style import FORECAST, MEASURED, RATE
-from vfprog.report.context import blank_where_missing, learned_from, scored_by
+from vfprog.report.context import learned_from, scored_by
 from vfprog.report.eye import ONE_VISIT, PARTS, SHRINKAGE, eye_page, forecast_notes, likelihood, page_name
 from vfprog.report.eyes import Eyes
+from vfprog.report.further_loss import ILLUSTRATION, LEFT_OUT, further_loss_maps, further_notes
+from vfprog.report.quality import blank_where_missing
 from vfprog.report.svg import FieldMaps
 
 
@@ -123,6 +126,12 @@ def test_the_summary_counts(index: Page) -> None:
 def test_data_quality_names_rows_and_reasons(index: Page) -> None:
     assert "false positives above 0.15" in index.text
     assert "fields.csv 12 td7 x<y not a number" in index.text
+
+
+def test_untypical_fields_are_counted_and_shown_worst_first(index: Page) -> None:
+    assert "The model finds 2 fields of 40 (5.0 %) less probable" in index.text
+    assert "Least typical fields: 2 of 2 flagged" in index.text
+    assert index.text.index("\N{MINUS SIGN}180.0") < index.text.index("\N{MINUS SIGN}170.0")
 
 
 def test_missing_entries_of_quarantine_are_blank() -> None:
@@ -232,6 +241,30 @@ def test_an_eye_page_draws_every_map(results: Results) -> None:
     assert len(page.widths) == 5
     assert len(page.latents) == 4
     assert len(page.visits.rows) == 16
+
+
+def test_further_loss_is_shown_as_an_illustration(first: Page, run: FakeRun, results: Results) -> None:
+    assert "What further loss would look like" in first.texts
+    assert ILLUSTRATION in first.text
+    assert run.further_loss is not None
+    table = read_table(run.further_loss)
+    lengths = []
+    for _, rate in results.rates.iterrows():
+        eye = Eyes(results, table)[rate]
+        maps = further_loss_maps(eye.further_loss, rate["eye"], 52, FieldMaps(results.xy, PlotsConfig()))
+        assert maps[0].caption == "Present: MD \N{MINUS SIGN}4.0 dB, percentile 48"
+        assert maps[1].caption == "3 dB lower: MD \N{MINUS SIGN}7.0 dB, percentile 39"
+        assert str(maps[1].svg).count(">\N{MINUS SIGN}7<") == 52
+        assert (LEFT_OUT in further_notes(eye.further_loss)) == (len(maps) == 2)
+        lengths.append(len(maps))
+    assert sorted(lengths) == [2, 4, 4, 4, 4, 4]
+
+
+def test_further_loss_not_asked_for_is_not_mentioned(tmp_path: Path) -> None:
+    run = write_run(tmp_path, scored=False)
+    draw(run, PlotsConfig(example_eyes=1))
+    page = Page((write_pages(run) / "eyes" / page_name(1)).read_text())
+    assert "further loss" not in page.text
 
 
 def test_the_forecast_of_an_eye_is_its_own(results: Results) -> None:

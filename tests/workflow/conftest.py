@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +37,7 @@ class Run:
             "--cores",
             "2",
             "--configfile",
-            self.config.name,
+            str(self.config),
         ]
         return subprocess.run(command, cwd=self.folder, env=environment, text=True, capture_output=True)
 
@@ -114,12 +115,23 @@ CONFIG = {
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The finished run. The workflow is copied, so that tests may edit its files."""
-    folder = tmp_path_factory.mktemp("clone")
-    for name in ("workflow", "config", "vfprog"):
-        shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(REPOSITORY / "Snakefile", folder)
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Makes a folder with a copy of the workflow, so that tests may edit its files."""
+
+    def copy() -> Path:
+        folder = tmp_path_factory.mktemp("clone")
+        for name in ("workflow", "config", "vfprog"):
+            shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(REPOSITORY / "Snakefile", folder)
+        return folder
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def run(clone: Callable[[], Path]) -> Run:
+    """The finished run."""
+    folder = clone()
     clinic_table(folder / "clinic.csv")
     made = Run(folder, folder / "tiny.yaml")
     made.config.write_text(yaml.safe_dump(CONFIG))

@@ -26,6 +26,7 @@ Structure = Annotated[list[str] | None, typer.Option(help="Column of a nerve fib
 Detection = Annotated[Path | None, typer.Option(help="detection.csv of a cohort with known truth")]
 Trust = Annotated[Path | None, typer.Option(help="sbc.csv of a cohort whose posterior was checked")]
 RatesTruth = Annotated[Path | None, typer.Option(help="rates_truth.csv of a cohort with known truth")]
+FurtherLoss = Annotated[Path | None, typer.Option(help="further_loss.parquet, where it was asked for")]
 Retest = Annotated[Path | None, typer.Option(help="retest.csv of a cohort with retests")]
 
 verbs = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)

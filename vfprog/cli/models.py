@@ -21,6 +21,10 @@ def train(
     visits: Some = None,
     splits: Some = None,
     structure: Structure = None,
+    benchmark: Annotated[
+        list[str] | None,
+        typer.Option(help="Benchmark that the run learns from: the model must not be shipped"),
+    ] = None,
     fold: Annotated[int, typer.Option(help="Fold of patients to leave out; 0: the split's test part")] = 0,
     seed: Seed = 1,
     device: Device = "auto",
@@ -32,9 +36,9 @@ def train(
     import pandas as pd
 
     from vfprog.config import parse_model
+    from vfprog.inference.batches import sizes_of
     from vfprog.inference.checkpoint import save_network
     from vfprog.inference.device import prepare
-    from vfprog.inference.batches import sizes_of
     from vfprog.inference.train import Trainer, run_training
     from vfprog.inference.training_data import training_data
     from vfprog.io import write_table
@@ -52,6 +56,7 @@ def train(
     trained = run_training(trainer, checkpoint, fingerprint)
     training = {
         **data.counts,
+        "benchmarks": benchmark or [],
         "fold": fold,
         "best_epoch": trained.best_epoch,
         "epochs": len(trained.history),
@@ -123,35 +128,68 @@ def card(architecture: Path, target: Path, name: str) -> None:
 
 
 @verbs.command()
-def models(
-    target: Path,
-    model: Many,
-    visits: Many,
-    options: Options,
-    splits: Annotated[
-        list[Path] | None, typer.Option(help="Splits of training cohorts; left out, no cohort was trained on")
-    ] = None,
-    retests: Annotated[list[Path] | None, typer.Option(help="visits.parquet of test-retest cohorts")] = None,
+def pictures(
+    gallery: Path,
+    manifold: Path,
+    canvas: Path,
+    model: Annotated[Path, typer.Option(help="Folder of the model")],
+    visits: Some = None,
+    splits: Some = None,
+    structure: Structure = None,
     seed: Seed = 1,
     device: Device = "auto",
     threads: Threads = 1,
 ) -> None:
-    """Assess every trained model on patients it never saw (MODELS.csv); the folds' of a model count as one."""
-    from vfprog.config import EvaluationConfig
-    from vfprog.data.schema import read_visits
+    """Draw from a model, reconstruct held-out rows, decode its latent plane: GALLERY, MANIFOLD and CANVAS.json."""
+    from vfprog.config import parse_model
+    from vfprog.inference.checkpoint import load_network
+    from vfprog.inference.device import prepare
+    from vfprog.inference.held_out import read_held_out
+    from vfprog.inference.pictures import canvas_of, gallery_table, manifold_table
+    from vfprog.io import read_json, write_json, write_table
+    from vfprog.perimetry.grid import load_grid
+
+    grid, place, architecture = load_grid("24-2"), prepare(device, threads), model / "architecture.json"
+    trained = read_json(architecture)
+    held_out = read_held_out(trained, visits or [], splits or [], structure or [], grid)
+    network = load_network(model / "weights.safetensors", architecture, place)
+    examples = held_out.examples.to(place)
+    write_table(gallery_table(network, examples, seed), gallery)
+    write_table(manifold_table(network, examples), manifold)
+    write_json(canvas_of(parse_model(trained["options"]), held_out), canvas)
+
+
+@verbs.command()
+def bottleneck(
+    curve: Path,
+    scores: Path,
+    example: Path,
+    visits: Many,
+    options: Options,
+    structure: Structure = None,
+    seed: Seed = 1,
+    device: Device = "auto",
+    threads: Threads = 1,
+) -> None:
+    """Cross-validate a two-view model: information CURVE, SCORES against ridge (.csv), EXAMPLE predictions."""
+    from vfprog.config import EvaluationConfig, TwoViewConfig
+    from vfprog.data.split import PARTS
     from vfprog.data.training import read_parts
-    from vfprog.forecast.models_table import average_folds, model_row
-    from vfprog.forecast.serving import load_model
+    from vfprog.data.two_views import simulated_views, two_views
+    from vfprog.forecast.bottleneck_tables import curve_table, example_table, scores_table
+    from vfprog.inference.bottleneck import cross_validate
     from vfprog.inference.device import prepare
     from vfprog.io import write_table
     from vfprog.perimetry.grid import load_grid
+    from vfprog.provenance import provenance
 
-    grid, place = load_grid("24-2"), prepare(device, threads)
-    section = EvaluationConfig.model_validate_json(options)
-    retested = [read_visits(file, grid, included_only=True) for file in retests or []]
-    rows = []
-    for folder in model:
-        serving = load_model(folder, grid, place)
-        held_out = read_parts(visits, splits or [], ("test",), grid, serving.fold)
-        rows.append(model_row(folder, serving, held_out, retested, grid, section, seed))
-    write_table(average_folds(rows), target)
+    sections, grid, place = json.loads(options), load_grid("24-2"), prepare(device, threads)
+    model = TwoViewConfig.model_validate(sections["model"])
+    evaluation = EvaluationConfig.model_validate(sections["evaluation"])
+    # Every patient: each is scored by a fold that left it out.
+    views = two_views(read_parts(visits, [], PARTS, grid), model.views, grid, structure or [])
+    simulated = simulated_views(model.train.population_series, model.views, grid, seed)
+    scored = cross_validate(views, simulated, model, seed, place)
+    write_table(curve_table(scored, evaluation, seed), curve)
+    write_table(scores_table(scored, evaluation, seed), scores)
+    write_table(example_table(scored, grid), example, provenance("bottleneck", visits, seed=seed))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated
 
-from vfprog.cli.app import Detection, Options, RatesTruth, Retest, Split, Trust, verbs
+import typer
+
+from vfprog.cli.app import Detection, FurtherLoss, Options, RatesTruth, Retest, Split, Trust, verbs
 
 
 @verbs.command()
@@ -49,6 +52,7 @@ def report(
     detection: Detection = None,
     rates_truth: RatesTruth = None,
     trust: Trust = None,
+    further_loss: FurtherLoss = None,
 ) -> None:
     """Write a cohort's HTML report: report/index.html and a page for each eye."""
     from vfprog.config import CohortConfig, PlotsConfig, RatesConfig, ReportConfig
@@ -66,10 +70,39 @@ def report(
         detection=detection,
         rates_truth=rates_truth,
         trust=trust,
+        further_loss=further_loss,
         report=ReportConfig.model_validate(sections["report"]),
         plots=PlotsConfig.model_validate(sections["plots"]),
         rates=RatesConfig.model_validate(sections["rates"]),
     )
+
+
+@verbs.command()
+def model_figures(model: Path, target: Path, options: Options) -> None:
+    """Draw a model's figures, from the tables in its folder, into the folder TARGET."""
+    from vfprog.config import PlotsConfig
+    from vfprog.plots.models import draw_model_figures
+
+    draw_model_figures(model, target, PlotsConfig.model_validate_json(options))
+
+
+@verbs.command()
+def models_report(
+    models: Path,
+    target: Path,
+    model: Annotated[list[str], typer.Option(help="NAME=FOLDER of a model's tables and figures; repeat")],
+    options: Options,
+    cohort: Annotated[list[str] | None, typer.Option(help="Cohort that has a report; repeat")] = None,
+    sweep: Annotated[Path | None, typer.Option(help="sweep.csv, where the run has a sweep")] = None,
+    run: Annotated[str, typer.Option(help="The run's name")] = "",
+) -> None:
+    """Write the pages of the models: their comparison (TARGET, from MODELS.csv) and one for each beside it."""
+    from vfprog.config import PlotsConfig
+    from vfprog.report.models import write_models_report
+
+    folders = {name: Path(folder) for name, _, folder in (text.partition("=") for text in model)}
+    section = PlotsConfig.model_validate_json(options)
+    write_models_report(run, folders, models, cohort or [], target, section, sweep)
 
 
 @verbs.command()

@@ -46,6 +46,7 @@ from vfprog.config.run import (
 from vfprog.config.section import (
     Section,
 )
+from vfprog.config.sweep import SweepConfig, Swept
 
 __all__ = [
     "MODEL_FILES",
@@ -71,6 +72,8 @@ __all__ = [
     "Section",
     "Simulation",
     "SplitConfig",
+    "SweepConfig",
+    "Swept",
     "TrainConfig",
     "TrajectoryConfig",
     "TrueFields",

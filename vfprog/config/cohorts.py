@@ -245,6 +245,11 @@ class CohortConfig(Section):
         ["<0"], description="Sensitivity codes for a stimulus not seen at full brightness; read as `floor`"
     )
     floor: float = Field(-2.0, ge=-2, le=0, description="Sensitivity given to a stimulus not seen, dB")
+    td_floor: float | Literal["estimated"] | None = Field(
+        "estimated",
+        description="Where total deviation alone is given: the sensitivity by the shipped norms, dB, at or below which "
+        "a value counts as at the floor. estimated: from the values, which pile up there; null: nowhere",
+    )
     reliability: Reliability = Field(Reliability(), description="Reliability limits")
     min_locations: Fraction = Field(0.9, description="Smallest tested share of the grid's locations")
     min_visits: int = Field(1, ge=1, description="Fewest included fields an eye must have")
@@ -263,6 +268,10 @@ class CohortConfig(Section):
         None,
         description="Table of the true fields at the same visits, laid out as the cohort's own: rates are held "
         "against it. A simulated cohort brings its own",
+    )
+    benchmark: bool = Field(
+        False,
+        description="A benchmark: what is trained in a run that learns from it is never put into the package",
     )
     stable_twin: Name | None = Field(
         None,

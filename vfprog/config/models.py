@@ -145,6 +145,11 @@ class LatentVariableConfig(NetworkConfig):
         """Whether it learns from bundled images, and so from no cohort."""
         return self.data != "fields"
 
+    @property
+    def predicted(self) -> list[str]:
+        """Properties that a head predicts beside the values themselves."""
+        return []
+
 
 class FieldConfig(LatentVariableConfig):
     """The nonlinear latent-variable model of single fields, plain."""
@@ -168,7 +173,9 @@ class TwoViewConfig(LatentVariableConfig):
         description="Betas of the information curve, each a model of its own beside that of train.beta",
     )
     folds: int = Field(
-        5, ge=2, description="Folds of patients for the information curve and the scores against ridge regression"
+        5,
+        ge=2,
+        description="Folds of patients for the information curve and the scores against ridge regression",
     )
 
     @property
@@ -186,8 +193,49 @@ class ArchetypesConfig(LatentVariableConfig):
         [], description="Side information decoded from the mixture beside the field"
     )
     candidates: list[Annotated[int, Field(ge=2)]] = Field(
-        [3, 6, 10], description="Numbers of archetypes that are compared by held-out error"
+        [3, 6, 10],
+        min_length=1,
+        description="Numbers of archetypes that are compared by held-out error, each a model of its own",
     )
+    repeats: int = Field(
+        1,
+        ge=0,
+        description="Further trainings from other seeds, to see whether the archetypes come out again; beside them "
+        "one on each half of the training rows. 0: neither",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _latents_follow(cls, section: Any) -> Any:
+        archetypes = section.get("archetypes", 6) if isinstance(section, dict) else None
+        if not isinstance(archetypes, int) or archetypes < 2:
+            return section
+        if section.get("latent_dim", archetypes - 1) != archetypes - 1:
+            raise ValueError(
+                f"latent_dim: {section['latent_dim']}, but {archetypes} archetypes span {archetypes - 1} dimensions; "
+                "leave it out"
+            )
+        return {**section, "latent_dim": archetypes - 1}
+
+    @model_validator(mode="after")
+    def _fewer_latents_than_locations(self) -> ArchetypesConfig:
+        for key, value in [("archetypes", self.archetypes)] + [("candidates", k) for k in self.candidates]:
+            if value > self.locations:
+                raise ValueError(
+                    f"{key}: {value} archetypes for {self.locations} locations; allowed is 2 to {self.locations}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _side_of_fields(self) -> ArchetypesConfig:
+        if self.side and self.on_images:
+            raise ValueError(f"side: {self.side} is known of fields, not of {self.data}; leave it out")
+        return self
+
+    @property
+    def predicted(self) -> list[str]:
+        """Properties that a head predicts beside the values themselves."""
+        return list(self.side)
 
 
 class SearchConfig(Section):
@@ -199,7 +247,7 @@ class SearchConfig(Section):
         "dB, years",
     )
     plausibility: NotNegative = Field(
-        3.0,
+        1.0,
         description="Weight of the log density of the training fields' latents against half the squared distance in "
         "posterior SDs; 0: the nearest latents, whether or not fields lie there",
     )
@@ -226,6 +274,11 @@ class GuidedConfig(LatentVariableConfig):
                 f"search.targets: '{unknown[0]}' is not among properties; give values of {self.properties}"
             )
         return self
+
+    @property
+    def predicted(self) -> list[str]:
+        """Properties that a head predicts beside the values themselves."""
+        return list(self.properties)
 
 
 def _kind(section: Any) -> str:

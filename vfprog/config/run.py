@@ -10,8 +10,9 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from vfprog.config.cohorts import CohortConfig
-from vfprog.config.models import MODEL_FILES, ModelConfig, VaeConfig
+from vfprog.config.models import MODEL_FILES, ModelConfig, TwoViewConfig, VaeConfig
 from vfprog.config.section import Name, Positive, Section, Share
+from vfprog.config.sweep import SweepConfig
 from vfprog.errors import UserError
 
 
@@ -134,6 +135,11 @@ class ReportConfig(Section):
     """The HTML report."""
 
     eye_pages: int = Field(1000, ge=0, description="Most pages of single eyes, fastest worsening first")
+    further_loss: Name | None = Field(
+        None,
+        description="Name of a model of kind guided that predicts md: eyes' pages show what further loss would look "
+        "like by it; null: they do not",
+    )
 
 
 class Threads(Section):
@@ -152,6 +158,7 @@ class ComputeConfig(Section):
 
 
 RESERVED_NAMES = {"models", "logs"}
+RESERVED_MODELS = {"report", "sweep"}
 
 
 class Config(Section):
@@ -163,6 +170,9 @@ class Config(Section):
         {}, description="The cohorts, by name; none where all models learn from bundled images"
     )
     models: dict[Name, ModelConfig] = Field({"vae": VaeConfig()}, min_length=1, description="Models, by name")
+    sweep: SweepConfig | None = Field(
+        None, description="One model over beta, latent size and seed; null: none"
+    )
     split: SplitConfig = Field(SplitConfig(), description="Patient-level split of training cohorts")
     trajectory: TrajectoryConfig = Field(TrajectoryConfig(), description="Latent trajectories")
     rates: RatesConfig = Field(RatesConfig(), description="Rates")
@@ -181,7 +191,11 @@ class Config(Section):
                 raise ValueError(
                     f"cohorts: the name '{name}' is taken by a folder of the run; choose another"
                 )
+        for name in sorted(RESERVED_MODELS & self.models.keys()):
+            raise ValueError(f"models: the name '{name}' is taken by a folder of the run; choose another")
         self._check_twins()
+        self._check_further_loss()
+        self._check_sweep()
         self._check_trust()
         self._check_sources_apart()
         self._check_eyes_apart()
@@ -200,6 +214,32 @@ class Config(Section):
             raise ValueError(
                 f"trajectory.model: '{self.trajectory.model}' is not among the models of kind vae: {sorted(series)}"
             )
+
+    def _check_further_loss(self) -> None:
+        """What further loss would look like is asked of a guided model, by its MD."""
+        name = self.report.further_loss
+        fit = [n for n, m in self.models.items() if m.kind == "guided" and "md" in m.properties]
+        if name is not None and name not in fit:
+            raise ValueError(
+                f"report.further_loss: '{name}' is not among the models of kind guided with md in properties: {fit}"
+            )
+
+    def _check_sweep(self) -> None:
+        """What is swept must be trained here, and its latent size free."""
+        if self.sweep is None:
+            return
+        fit = [n for n, m in self.models.items() if m.folder is None and m.kind != "archetypes"]
+        if self.sweep.model not in fit:
+            raise ValueError(
+                f"sweep.model: '{self.sweep.model}' is not among the models trained here whose latent size is free: "
+                f"{fit}"
+            )
+        most = self.models[self.sweep.model].locations
+        for latent_dim in self.sweep.latent_dim:
+            if latent_dim > most:
+                raise ValueError(
+                    f"sweep.latent_dim: {latent_dim} latents for {most} locations; at most {most}"
+                )
 
     def _check_learning(self) -> None:
         """Models that are trained need cohorts to learn from, and such cohorts a model that learns from them."""
@@ -226,6 +266,18 @@ class Config(Section):
                         f"models.{name}.train.cohorts: '{cohort}' is no cohort with role train or both; there are "
                         f"{self.training_cohorts}"
                     )
+            if isinstance(model, TwoViewConfig) and model.views == "structure_function":
+                self._check_structure(name, model)
+
+    def _check_structure(self, name: str, model: TwoViewConfig) -> None:
+        """Every cohort that a model learns structure and function from needs both."""
+        for cohort in model.train.cohorts or self.training_cohorts:
+            if not self.cohorts[cohort].structure:
+                raise ValueError(
+                    f"models.{name}.views: structure_function: cohort '{cohort}' has no `structure`, the columns of "
+                    f"the nerve fibre layer; name them, leave it out of models.{name}.train.cohorts, or choose hemifield, "
+                    "fellow_eye or early_later"
+                )
 
     def _check_twins(self) -> None:
         for name, cohort in self.cohorts.items():

@@ -8,9 +8,9 @@ import torch
 
 from vfprog import columns as c
 from vfprog.data.examples import Examples, one_view
+from vfprog.data.floor import floored_values
 from vfprog.data.population import load_population
 from vfprog.data.properties import field_properties, refuse_constant
-from vfprog.data.series import BRIGHTEST
 from vfprog.data.simulate import simulate_series
 from vfprog.errors import UserError
 from vfprog.perimetry.grid import Grid
@@ -24,31 +24,20 @@ def field_examples(visits: pd.DataFrame, grid: Grid, properties: list[str] | Non
     Parameters
     ----------
     visits : DataFrame
-        Total deviation in dB; sensitivities, where given, say which values are at the floor.
+        Total deviation in dB; see :func:`floored_values` for which are at the floor.
     grid : Grid
     properties : list of str, optional
         Of md, psd (dB), age (years): what a head is to predict.
-
-    Raises
-    ------
-    UserError
-        If a location or a property is the same in every field: nothing can be learnt from it.
     """
     td = visits[c.td(grid.n)].to_numpy(float, copy=True)  # a view of the table could not be written to
-    _check_varies(td, c.td(grid.n))
     names = properties or []
     values = np.zeros((len(td), 0))
     if names:
         values = field_properties(td, visits[c.AGE].to_numpy(float), names)
-        refuse_constant(values, names)
-    sens = c.sens(grid.n)
-    floor = (
-        visits[sens].to_numpy(float) <= BRIGHTEST if set(sens) <= set(visits) else np.zeros(td.shape, bool)
-    )
     return one_view(
         torch.as_tensor(td, dtype=torch.float32),
         torch.as_tensor(np.isfinite(td)),
-        torch.as_tensor(floor),
+        torch.as_tensor(floored_values(visits, grid)),
         torch.as_tensor(np.nan_to_num(values), dtype=torch.float32),
         torch.as_tensor(np.isfinite(values)),
     )
@@ -71,16 +60,21 @@ def simulated_visits(eyes: int, visits: int, grid: Grid, seed: int) -> pd.DataFr
     return pd.concat([pd.DataFrame(keys), td, sens], axis=1)
 
 
-def _check_varies(values: np.ndarray, names: list[str]) -> None:
-    """Refuse columns that hold one value in all of several rows, or none."""
-    if len(values) < 2:
-        return
-    spread = np.nanmax(np.where(np.isfinite(values), values, -np.inf), axis=0) - np.nanmin(
-        np.where(np.isfinite(values), values, np.inf), axis=0
-    )
-    constant = [name for name, s in zip(names, spread, strict=True) if not s > 0]
-    if constant:
+def refuse_constant_fields(visits: pd.DataFrame, grid: Grid, properties: list[str] | None = None) -> None:
+    """Refuse to learn from fields of which a location, or a property to be predicted, is the same in all.
+
+    Raises
+    ------
+    UserError
+        Naming what does not vary.
+    """
+    td = visits[c.td(grid.n)].to_numpy(float)
+    lowest, highest = (np.where(np.isfinite(td), td, bound) for bound in (np.inf, -np.inf))
+    constant = np.array(c.td(grid.n))[lowest.min(0) >= highest.max(0)]
+    if len(constant):
         raise UserError(
-            f"{', '.join(constant)}: the same in all {len(values)} fields to be learnt from, or missing in all; "
-            "mend the cohort's columns, or leave the property out"
+            f"{', '.join(constant)}: the same in all {len(td)} fields to be learnt from, or missing in all; "
+            "mend the cohort's columns"
         )
+    if properties:
+        refuse_constant(field_properties(td, visits[c.AGE].to_numpy(float), properties), properties)

@@ -15,6 +15,7 @@ import pandas as pd
 
 from vfprog import columns as c
 from vfprog.config import CohortConfig, Reliability
+from vfprog.data.floor import floored_values, implied_sensitivity
 from vfprog.data.readers.base import Problem, Reading
 from vfprog.errors import UserError
 from vfprog.perimetry.deviation import (
@@ -25,6 +26,7 @@ from vfprog.perimetry.deviation import (
     total_deviation,
     weighted_mean,
 )
+from vfprog.perimetry.floor import BRIGHTEST, estimate_floor
 from vfprog.perimetry.grid import Grid, load_grid
 
 DAYS_PER_YEAR = 365.25
@@ -67,6 +69,7 @@ def preprocess(reading: Reading, cohort: CohortConfig) -> tuple[pd.DataFrame, di
     usable, ageless = _with_normals(reading.fields)
     problems = [*reading.problems, *ageless]
     table = _with_deviations(_in_order(usable, cohort), grid, cohort)
+    table = _with_floor(table, grid, cohort)
     table = _with_reasons(table, grid, cohort)
     if not table[c.INCLUDED].any():
         raise UserError(_nothing_left(reading.rows_read, problems, table))
@@ -119,6 +122,16 @@ def _with_deviations(table: pd.DataFrame, grid: Grid, cohort: CohortConfig) -> p
     table = table.join(computed)
     md = pd.Series(mean_deviation(td, norms))
     return table.assign(**{c.MD: table[c.MD].fillna(md) if c.MD in table else md})
+
+
+def _with_floor(table: pd.DataFrame, grid: Grid, cohort: CohortConfig) -> pd.DataFrame:
+    """Add where the floor is, if total deviation alone is given and the config or the values tell."""
+    floor = cohort.td_floor
+    if set(c.sens(grid.n)) <= set(table) or floor is None:
+        return table
+    if floor == "estimated":
+        floor = estimate_floor(implied_sensitivity(table, grid))
+    return table if floor is None else table.assign(**{c.SENS_FLOOR: floor})
 
 
 def _with_reasons(table: pd.DataFrame, grid: Grid, cohort: CohortConfig) -> pd.DataFrame:
@@ -191,7 +204,7 @@ def _arranged(table: pd.DataFrame, grid: Grid) -> pd.DataFrame:
     """The columns in the order of the contract, carried ones last."""
     table = table.assign(**{c.VISIT: table.groupby(c.EYE_KEY).cumcount() + 1})
     leading = [*c.VISIT_KEY, c.YEARS, c.AGE, c.DATE, c.MD, c.MTD, c.PSD, *c.RELIABILITY, c.INCLUDED, c.REASON]
-    leading += [*c.td(grid.n), *c.pd(grid.n), *c.sens(grid.n), c.SOURCE, c.ROW]
+    leading += [*c.td(grid.n), *c.pd(grid.n), *c.sens(grid.n), c.SENS_FLOOR, c.SOURCE, c.ROW]
     leading = [name for name in leading if name in table]
     carried = sorted(set(map(str, table)) - {*leading, c.TIME_YEARS})
     return table[[*leading, *carried]]
@@ -211,6 +224,7 @@ def _quality(
         "age_contradicts": int((table[c.REASON] == CONTRADICTION).sum()),
         "age_missing": int(table[c.AGE].isna().sum()),
     }
+    floor = _floor(included, load_grid(cohort.grid), cohort)
     return {
         "rows_read": reading.rows_read,
         "quarantined": len(problems),
@@ -222,8 +236,37 @@ def _quality(
         "patients": table[c.PATIENT].nunique(),
         "included_patients": included[c.PATIENT].nunique(),
         "findings": findings,
-        "notes": _notes(table, findings, cohort),
+        "floor": floor,
+        "notes": [*_notes(table, findings, cohort), _floor_note(floor, len(included))],
     }
+
+
+def _floor(included: pd.DataFrame, grid: Grid, cohort: CohortConfig) -> dict[str, Any]:
+    """How the floor is known, where it is (dB of sensitivity), and how many included values are at it."""
+    if set(c.sens(grid.n)) <= set(included):
+        known, at = "measured", BRIGHTEST
+    elif c.SENS_FLOOR in included:
+        known = "estimated" if cohort.td_floor == "estimated" else "configured"
+        at = float(included[c.SENS_FLOOR].iloc[0])
+    else:
+        return {"known": "unknown", "sensitivity": None, "values": 0}
+    return {"known": known, "sensitivity": at, "values": int(floored_values(included, grid).sum())}
+
+
+def _floor_note(floor: dict[str, Any], fields: int) -> str:
+    """The same as a sentence."""
+    if floor["known"] == "unknown":
+        return (
+            "Total deviation alone is given and no floor shows in it: every value counts as measured. Set td_floor, "
+            "the sensitivity in dB, if the perimeter's floor is known."
+        )
+    values = f"{floor['values']} values of {fields} fields"
+    if floor["known"] == "measured":
+        return f"{values} are at the perimeter's floor: known to be at or below it, not measured."
+    return (
+        f"Total deviation alone is given. {values} are taken to be at the perimeter's floor: by the shipped norms "
+        f"their sensitivity is at or below {floor['sensitivity']:g} dB, which is {floor['known']} (td_floor)."
+    )
 
 
 def _out_of_order(table: pd.DataFrame) -> int:

@@ -1,4 +1,4 @@
-"""Properties of fields that a model's head predicts: MD and PSD, computed from the field itself, and the patient's age."""
+"""Properties that a model's head predicts: a field's MD and PSD, computed from it, and the patient's age."""
 
 from __future__ import annotations
 
@@ -56,7 +56,11 @@ def refuse_constant(properties: np.ndarray, names: Sequence[str]) -> None:
         if len(known) > 1:
             continue
         others = [other for other in UNITS if other != name]
-        what = f"is {known[0]:g} {UNITS[name]} in every training field" if len(known) else "is known of no training field"
+        what = (
+            f"is {known[0]:g} {UNITS[name]} in every training field"
+            if len(known)
+            else "is known of no training field"
+        )
         raise UserError(
             f"config: models: properties: '{name}' {what}: there is nothing to predict; leave it out. Allowed are "
             f"properties that vary, of {', '.join(others)}"

@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 
 from vfprog import columns as c
+from vfprog.perimetry.floor import BRIGHTEST
 from vfprog.perimetry.grid import Grid
-
-BRIGHTEST = 0.0  # dB: the perimeter's brightest stimulus; a sensitivity below says that it was not seen
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from vfprog import columns as c
 from vfprog.config import SplitConfig
 from vfprog.errors import UserError
 
-TRAIN, VALIDATION, TEST = "train", "validation", "test"
+PARTS = TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SERVING = 0  # in place of a fold's number: the model that serves rates and forecasts
 
 

@@ -16,7 +16,7 @@ import torch
 
 from vfprog import columns as c
 from vfprog.data.examples import Examples, concatenate_examples
-from vfprog.data.field_examples import field_examples
+from vfprog.data.field_examples import field_examples, simulated_visits
 from vfprog.data.views import thickness
 from vfprog.errors import UserError
 from vfprog.perimetry.grid import Grid
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 FIRST_VISITS = 3  # of an eye, whose mean field early_later sees
 FELLOW_WINDOW = 0.5  # years; most time between a test of one eye and the fellow's that it is explained by
 DAYS_A_YEAR = 365.25
+SIMULATED_VISITS = {"hemifield": 1, "early_later": FIRST_VISITS + 1}  # of a simulated eye, by its views
 NAMED = 5  # most columns or counts spelt out in a message
 
 
@@ -145,12 +146,19 @@ def two_views(visits: pd.DataFrame, views: str, grid: Grid, sectors: list[str]) 
     return paired
 
 
+def simulated_views(eyes: int, views: str, grid: Grid, seed: int) -> TwoViews | None:
+    """Views of simulated eyes; None for views that these lack: they come one a patient, without a nerve fibre layer."""
+    if views not in SIMULATED_VISITS or eyes == 0:
+        return None
+    return two_views(simulated_visits(eyes, SIMULATED_VISITS[views], grid, seed), views, grid, [])
+
+
 def _structure_function(source: _Fields) -> TwoViews:
     """Sectors of the nerve fibre layer beside the field of the same visit."""
     if not source.sectors:
         raise UserError(
-            "views: structure_function: the cohorts have no `structure`, the columns of the nerve fibre layer; name "
-            "them for each, or choose other views: hemifield, fellow_eye, early_later"
+            "config: models: views: structure_function: the cohorts have no `structure`, the columns of the nerve "
+            "fibre layer; name them for each, or choose other views: hemifield, fellow_eye, early_later"
         )
     seen = thickness(source.table, source.sectors)
     measured = np.isfinite(seen).any(axis=1)
@@ -161,11 +169,12 @@ def _structure_function(source: _Fields) -> TwoViews:
 def _fellow_eye(source: _Fields) -> TwoViews:
     """The fellow eye's field nearest in time beside each field; in right-eye format both have the nose at one side."""
     table = source.table
+    days = pd.to_timedelta(_years_of(table) * DAYS_A_YEAR, unit="D")
     key = pd.DataFrame(
         {
             c.PATIENT: table[c.PATIENT].to_numpy(),
             c.EYE: table[c.EYE].to_numpy(),
-            "time": _years_of(table),
+            "time": days,
             "row": np.arange(len(table)),
         }
     ).dropna(subset="time")
@@ -177,7 +186,7 @@ def _fellow_eye(source: _Fields) -> TwoViews:
         "time",
         by=c.EYE_KEY,
         direction="nearest",
-        tolerance=FELLOW_WINDOW,
+        tolerance=pd.Timedelta(days=FELLOW_WINDOW * DAYS_A_YEAR),
         suffixes=("", "_fellow"),
     ).dropna(subset="row_fellow")
     matched = matched.sort_values("row")
@@ -247,8 +256,8 @@ def check_views(paired: TwoViews, views: str) -> None:
     if len(paired) == 0:
         found = ", ".join(f"{n} {what}" for what, n in paired.left_out.items()) or "no fields"
         raise UserError(
-            f"views: {views}: no row of the cohorts has both views (left out: {found}); choose other views, "
-            "or cohorts that have them"
+            f"config: models: views: {views}: no row of the cohorts has both views (left out: {found}); choose other "
+            "views, or cohorts that have them"
         )
     if len(paired) == 1:
         return  # of a part of the patients: nothing varies in one row
@@ -263,6 +272,6 @@ def check_views(paired: TwoViews, views: str) -> None:
         if constant:
             shown = ", ".join(constant[:NAMED]) + (" ..." if len(constant) > NAMED else "")
             raise UserError(
-                f"views: {views}: {shown}: one value in all {len(paired)} rows (or none), so nothing can be learnt "
-                "from it; a view needs columns that vary: mend the cohort, or choose other views"
+                f"config: models: views: {views}: {shown}: one value in all {len(paired)} rows (or none), so "
+                "nothing can be learnt from it; a view needs columns that vary: mend the cohort, or choose other views"
             )

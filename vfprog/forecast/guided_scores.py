@@ -40,11 +40,9 @@ def guided_predictions(
         ``patient_id, eye, visit``, ``z_1..z_K`` (posterior mean) and for each property ``<name>`` (NaN where unknown),
         ``<name>_head`` and ``<name>_ridge``.
     """
-    examples = field_examples(visits, grid).to(model.device)
+    examples = field_examples(visits, grid).to(model.device).double()
     z = model.posterior(examples).mean
-    truth = field_properties(
-        visits[c.td(grid.n)].to_numpy(float), visits[c.AGE].to_numpy(float), names
-    )
+    truth = field_properties(visits[c.td(grid.n)].to_numpy(float), visits[c.AGE].to_numpy(float), names)
     head = model.properties(z).cpu().numpy()
     rows = [data.patients] if data.simulated is None else [data.patients, data.simulated]
     ridge = _ridge(concatenate_examples(rows), examples.to("cpu"))
@@ -100,21 +98,27 @@ def guided_scores(
 def _r_squared(
     rows: pd.DataFrame, truth: pd.Series, predicted: pd.Series, options: EvaluationConfig, seed: int
 ) -> dict[str, float]:
-    """R^2 = 1 - squared error over squared deviation from the resampled fields' own mean."""
-    if truth.nunique() < 2:
-        return {}
+    """R^2 = 1 - squared error over squared deviation from the resampled fields' own mean; NaN where nothing varies."""
     patient, bootstrap = patient_bootstrap(rows, options, seed)
+    size = {
+        "n_fields": len(rows),
+        "n_eyes": len(rows[c.EYE_KEY].drop_duplicates()),
+        "n_patients": len(np.unique(patient)),
+    }
+    if truth.nunique() < 2:
+        return {**dict.fromkeys(("r2", "lower", "upper", "mae"), float("nan")), **size}
     y, error = truth.to_numpy(), (truth - predicted).to_numpy()
     away = y - y.mean()  # the same variance, and no digits lost to a mean far from 0
     sums = [np.bincount(patient, value) for value in (error**2, away**2, away, np.ones_like(y))]
     squared, total, drift, count = (bootstrap.weights @ np.stack(sums, axis=1)).T
-    lower, upper = bounds((1 - squared / (total - drift**2 / count))[:, None])
+    variation = total - drift**2 / count
+    # A resample of one patient over and over may not vary at all.
+    replicates = np.where(variation > 0, 1 - squared / np.where(variation > 0, variation, 1.0), np.nan)
+    lower, upper = bounds(replicates[:, None])
     return {
         "r2": float(1 - (error**2).sum() / (away**2).sum()),
         "lower": float(lower[0]),
         "upper": float(upper[0]),
         "mae": float(np.abs(error).mean()),
-        "n_fields": len(rows),
-        "n_eyes": len(rows[c.EYE_KEY].drop_duplicates()),
-        "n_patients": bootstrap.patients,
+        **size,
     }

@@ -1,4 +1,7 @@
-"""Tables of searches and ways in a guided latent space, and of what further loss of an eye would look like."""
+"""Tables of searches and ways in a guided latent space, and of what further loss of an eye would look like.
+
+Models come in double precision: a search has come to rest when its steps are far smaller than what it minimises.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from torch import Tensor
 
 from vfprog import columns as c
 from vfprog.config import SearchConfig
-from vfprog.data.examples import Examples, one_view
+from vfprog.data.examples import one_view
 from vfprog.data.field_examples import field_examples
 from vfprog.inference.guided import GuidedSpace, decoded_fields, decoded_md, present_of, search
 from vfprog.inference.latent_search import Found, Present, spherical, straight
@@ -18,7 +21,8 @@ from vfprog.perimetry.grid import Grid
 
 MILD, SEVERE = 0.9, 0.05  # quantiles of MD between which one way is shown
 LOWER = (3.0, 6.0)  # dB below an eye's present MD, of further loss
-LEVELS = (-12.0, -22.0)  # dB, MD: moderate and severe loss, shown to eyes that stand above
+LEVELS = (-12.0, -22.0)  # dB, MD: moderate and severe loss, shown to eyes that stand well above
+APART = 1.0  # dB beyond the steps down from where on a level is worth a map of its own
 PRESENT = "present"
 
 
@@ -47,7 +51,7 @@ def guided_paths(
     """
     space.refuse_uncovered(options.targets)
     rows = last_fields(visits)
-    present = present_of(model, field_examples(rows, grid).to(model.device))
+    present = present_of(model, field_examples(rows, grid).to(model.device).double())
     age, keys = rows[c.AGE].to_numpy(float), rows[c.VISIT_KEY]
     tables = []
     for name, values in options.targets.items():
@@ -86,14 +90,14 @@ def further_loss(
         ``MD -12 dB``, ``MD -22 dB`` where these lie beyond. Steps that the training fields do not cover, and
         those that no search reached, are left out.
     """
-    field = torch.as_tensor(td, dtype=torch.float32, device=model.device)
+    field = torch.tensor(td, dtype=torch.float64, device=model.device)
     present = present_of(model, one_view(field))
     index, keys = space.names.index("md"), eyes[c.EYE_KEY].reset_index(drop=True)
     now = _at_present(model, space, present, keys, age, index).assign(step=PRESENT)
     md = now["value"].to_numpy()
     steps = {f"{below:g} dB lower": (md - below, np.ones_like(md, dtype=bool)) for below in LOWER}
     for level in LEVELS:
-        steps[f"MD {level:g} dB"] = (np.full_like(md, level), level < md - max(LOWER))
+        steps[f"MD {level:g} dB"] = (np.full_like(md, level), level < md - max(LOWER) - APART)
     tables = [now]
     for step, (target, beyond) in steps.items():
         chosen = np.flatnonzero(beyond & space.covers("md", target))
@@ -121,11 +125,17 @@ def guided_interpolation(
         ``percentile``, ``td_1..td_N``.
     """
     rows = last_fields(visits)
-    examples = field_examples(rows, grid).to(model.device)
+    examples = field_examples(rows, grid).to(model.device).double()
     z, age = model.posterior(examples).mean, rows[c.AGE].to_numpy(float)
     pairs = _pairs(rows[c.td(grid.n)].to_numpy(float), grid)
     start, end = (z[[pair[i] for pair in pairs.values()]] for i in (0, 1))
-    ages = np.array([(1 - share) * age[a] + share * age[b] for share in np.linspace(0, 1, steps) for a, b in pairs.values()])
+    ages = np.array(
+        [
+            (1 - share) * age[a] + share * age[b]
+            for share in np.linspace(0, 1, steps)
+            for a, b in pairs.values()
+        ]
+    )
     names = np.array(list(pairs))
     tables = []
     for way, path in (("straight", straight(start, end, steps)), ("spherical", spherical(start, end, steps))):

@@ -17,6 +17,7 @@ from vfprog.io import atomic, read_json, write_json
 from vfprog.model.field_vae import FieldVAE
 from vfprog.model.residual import ResidualProcess
 from vfprog.perimetry.grid import Grid
+from vfprog.provenance import PACKAGE
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,15 @@ def adopt_model(source: Path, target: Path, name: str, grid: Grid) -> None:
     Raises
     ------
     UserError
-        If a file is damaged or of another layout.
+        If a file is damaged or of another layout, or the target is within the package and the model's run learned
+        from a benchmark.
     """
+    benchmarks = read_json(source / "architecture.json")["training"].get("benchmarks")
+    if benchmarks and PACKAGE in target.resolve().parents:
+        raise UserError(
+            f"{source}: its run learned from {', '.join(benchmarks)}, a benchmark (cohorts.{benchmarks[0]}.benchmark), "
+            "so it is never shipped; release a model of a run without it"
+        )
     try:
         load_model(source, grid, torch.device("cpu"))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:

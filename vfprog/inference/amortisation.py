@@ -15,7 +15,7 @@ from vfprog.data.examples import Examples
 from vfprog.inference.evidence import VALUES, Score
 from vfprog.inference.objective import LatentModel
 
-STEPS = 200
+STEPS = 100
 DRAWS = 16  # of z a step
 RATE = 0.03  # Adam's first step, falling to 0 along a cosine; latents have prior SDs of 1
 MEASURING_DRAWS = 500

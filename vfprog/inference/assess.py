@@ -1,4 +1,4 @@
-"""A trained model of any kind, assessed on rows that it never learned from: its row of ``models.csv`` and its tables."""
+"""A trained model of any kind, assessed on rows it never learned from: its row of ``models.csv`` and its tables."""
 
 from __future__ import annotations
 
@@ -10,20 +10,15 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from vfprog import columns as c
-from vfprog.config import NetworkConfig, TwoViewConfig, VaeConfig
 from vfprog.data.examples import Examples
-from vfprog.data.field_examples import field_examples
-from vfprog.data.images import load_images
 from vfprog.data.properties import field_properties
-from vfprog.data.split import TEST
-from vfprog.data.two_views import two_views
 from vfprog.inference.amortisation import amortisation_gap
 from vfprog.inference.denoising import decoded_fields, forecast_mae, retest_mae
 from vfprog.inference.device import seed_everything
 from vfprog.inference.evidence import bound_evidence, evidence_table
 from vfprog.inference.health import collapse_warnings, latent_health, pit_table, transformed
-from vfprog.inference.kinds import KINDS, image_examples
+from vfprog.inference.held_out import HeldOut
+from vfprog.inference.intervals import Interval
 from vfprog.inference.two_sample import (
     as_recorded,
     classifier_accuracy,
@@ -34,37 +29,8 @@ from vfprog.inference.two_sample import (
 from vfprog.perimetry.grid import Grid
 
 MOST_ROWS = 1000  # evenly spread over the held-out rows; their mean is known to a fraction of a nat
-REFINED_ROWS = 200  # of these, whose posterior is sought one by one
+REFINED_ROWS = 100  # of these, whose posterior is sought one by one
 NAN = float("nan")
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Rows that a model never learned from.
-
-    Attributes
-    ----------
-    examples : Examples
-    patient : array (row,)
-        Whose each is; of images, each its own.
-    xy : array (location, 2)
-        Where the locations that the model explains lie: degrees, or pixels.
-    whole_fields : DataFrame or None
-        The rows as visits, where the model sees a whole field and explains it.
-    in_decibels : bool
-        Whether values are total deviation.
-    """
-
-    examples: Examples
-    patient: np.ndarray
-    xy: np.ndarray
-    whole_fields: pd.DataFrame | None
-    in_decibels: bool
-
-    def spread(self, most: int) -> np.ndarray:
-        """Indices of at most so many rows, evenly spread."""
-        n = len(self.examples)
-        return np.linspace(0, n - 1, min(n, most)).round().astype(int)
 
 
 @dataclass(frozen=True)
@@ -75,30 +41,15 @@ class Assessment:
     ----------
     row : dict
         ``assessment.json``: the columns of ``models.csv`` that held-out rows give, and ``warnings``.
-    tables : dict of DataFrame
-        By file name.
+    tables : tuple of DataFrame
+        ``evidence.csv``, ``health.csv``, ``pit.csv`` and ``samples.csv``, which holds draws against held-out rows.
+    drawn : DataFrame
+        ``samples.parquet``: those draws and rows themselves.
     """
 
     row: dict[str, Any]
-    tables: dict[str, pd.DataFrame]
-
-
-def held_out_rows(
-    options: NetworkConfig, visits: pd.DataFrame | None, grid: Grid, structure: list[str], seed: int
-) -> HeldOut:
-    """The rows a model is assessed on: test patients' ``visits``, sorted by eye and visit, or the images' test part."""
-    if options.on_images or visits is None:
-        images = load_images(options.data, seed)
-        examples = image_examples(options, TEST, seed)
-        return HeldOut(examples, np.arange(len(examples)), np.argwhere(np.ones(images.shape)), None, False)
-    if isinstance(options, TwoViewConfig):
-        views = two_views(visits, options.views, grid, tuple(structure))
-        return HeldOut(views.examples, views.patients, grid.xy[views.locations - 1], None, True)
-    if isinstance(options, VaeConfig):  # which learns from series, and takes single fields as series of one visit
-        examples = field_examples(visits, grid)
-    else:
-        examples = KINDS[options.kind].examples(options, visits, grid, structure)
-    return HeldOut(examples, visits[c.PATIENT].to_numpy(), grid.xy, visits, True)
+    tables: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]
+    drawn: pd.DataFrame
 
 
 def assess(
@@ -118,7 +69,7 @@ def assess(
     seed : int
     """
     seed_everything(seed)
-    rows = held_out.spread(MOST_ROWS)
+    rows = _evenly(len(held_out.examples), MOST_ROWS)
     examples, patient = held_out.examples[torch.as_tensor(rows)].to(network.device), held_out.patient[rows]
     evidence = bound_evidence(network, examples, network.log_cells)
     health = latent_health(network, examples)
@@ -140,27 +91,28 @@ def assess(
         "n_fields": len(patient),
         "n_patients": len(np.unique(patient)),
     }
-    tables = {
-        "evidence.csv": evidence_table(evidence, patient),
-        "health.csv": health,
-        "pit.csv": _pit(network, examples, held_out.in_decibels),
-        "samples.csv": compared,
-        "samples.parquet": drawn,
-    }
-    return Assessment({**row, "warnings": collapse_warnings(health, name)}, tables)
+    pit = _pit(network, examples, held_out.in_decibels)
+    return Assessment(
+        {**row, "warnings": collapse_warnings(health, name)},
+        (evidence_table(evidence, patient), health, pit, compared),
+        drawn,
+    )
 
 
 def _amortisation_gap(network: Any, examples: Examples, held_out: HeldOut) -> float:
     """Mean over some rows; none where the guide does not see what the decoder explains."""
     if held_out.in_decibels and held_out.whole_fields is None:
         return NAN
-    some = np.linspace(0, len(examples) - 1, min(len(examples), REFINED_ROWS)).round().astype(int)
-    return float(amortisation_gap(network, examples[torch.as_tensor(some)], network.log_cells).mean())
+    some = torch.as_tensor(_evenly(len(examples), REFINED_ROWS))
+    return float(amortisation_gap(network, examples[some], network.log_cells).mean())
 
 
-def _denoising(
-    network: Any, held_out: HeldOut, retests: list[pd.DataFrame], grid: Grid
-) -> dict[str, float]:
+def _evenly(rows: int, most: int) -> np.ndarray:
+    """Indices of at most so many rows, evenly spread."""
+    return np.linspace(0, rows - 1, min(rows, most)).round().astype(int)
+
+
+def _denoising(network: Any, held_out: HeldOut, retests: list[pd.DataFrame], grid: Grid) -> dict[str, float]:
     """``retest_mae`` (mean over cohorts) and ``forecast_mae``, where a whole field is seen and explained."""
     visits = held_out.whole_fields
     if visits is None:
@@ -184,7 +136,7 @@ def _pit(network: Any, examples: Examples, in_decibels: bool) -> pd.DataFrame:
 @torch.no_grad()
 def _samples(
     network: Any, examples: Examples, patient: np.ndarray, held_out: HeldOut, seed: int
-) -> tuple[pd.DataFrame, pd.DataFrame, Any]:
+) -> tuple[pd.DataFrame, pd.DataFrame, Interval]:
     """``samples.csv``, ``samples.parquet`` and the classifier's accuracy: as many rows drawn as there are held out."""
     generator = torch.Generator(device=network.device).manual_seed(seed)
     drawn = _array(network.draw(network.prior(len(examples)).sample(), generator))
@@ -192,7 +144,9 @@ def _samples(
     floor = recorded_floor(x, examples.at_floor.cpu().numpy())
     # The same resolution on both sides: total deviation of a whole sensitivity is no whole number.
     real, sampled = (as_recorded(values, tested, floor, examples.cell) for values in (x, drawn))
-    indices = {origin: _indices(values, held_out) for origin, values in (("held_out", real), ("prior", sampled))}
+    indices = {
+        origin: _indices(values, held_out) for origin, values in (("held_out", real), ("prior", sampled))
+    }
     compared = [
         compare_indices(indices["held_out"], indices["prior"]),
         compare_correlations(real, sampled, held_out.xy),
@@ -202,7 +156,7 @@ def _samples(
         pd.concat([indices[origin], pd.DataFrame(values, columns=columns)], axis=1).assign(origin=origin)
         for origin, values in (("held_out", real), ("prior", sampled))
     ]
-    accuracy = classifier_accuracy(real, sampled, patient, seed)
+    accuracy = classifier_accuracy(real, sampled, patient, held_out.xy, seed)
     return pd.concat(compared, ignore_index=True), pd.concat(rows, ignore_index=True), accuracy
 
 

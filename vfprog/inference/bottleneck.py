@@ -35,7 +35,7 @@ BOTTLENECK, RIDGE, RIDGE_SHIFTED, MEAN = "bottleneck", "ridge", "ridge_shifted",
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class CrossValidated:
     """Rows of two views, each scored by models that never saw its patient.
 
     Attributes
@@ -64,11 +64,13 @@ class HeldOut:
     alphas: list[float]
 
 
-def cross_validate(views: TwoViews, options: TwoViewConfig, seed: int, device: torch.device) -> HeldOut:
+def cross_validate(
+    views: TwoViews, simulated: TwoViews | None, options: TwoViewConfig, seed: int, device: torch.device
+) -> CrossValidated:
     """Score every row by models trained without its patient, fold by fold.
 
-    The networks stop by a few of the training patients, whom ridge regression and the marginal models learn from as
-    well. No simulated eyes take part: all methods learn from the same patients.
+    All methods learn from the same rows, ``simulated`` eyes included. The networks stop by a few of the training
+    patients, whom ridge regression and the marginal models learn from as well.
 
     Raises
     ------
@@ -77,7 +79,8 @@ def cross_validate(views: TwoViews, options: TwoViewConfig, seed: int, device: t
     """
     betas = np.unique([*options.betas, options.train.beta])
     parts = [
-        _score_fold(fold, options, betas, seed, device) for fold in _folds(views, options.folds, seed)
+        _score_fold(fold, simulated, options, betas, seed, device)
+        for fold in _folds(views, options.folds, seed)
     ]
     order = np.argsort(np.concatenate([part.at for part in parts]), kind="stable")
     rows = {
@@ -88,7 +91,7 @@ def cross_validate(views: TwoViews, options: TwoViewConfig, seed: int, device: t
         method: np.concatenate([part.quantiles[method] for part in parts], axis=1)[:, order]
         for method in parts[0].quantiles
     }
-    return HeldOut(views, betas, **rows, quantiles=quantiles, alphas=[part.alpha for part in parts])
+    return CrossValidated(views, betas, **rows, quantiles=quantiles, alphas=[part.alpha for part in parts])
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ class _Fold:
 
 @dataclass(frozen=True)
 class _Scores:
-    """What :class:`HeldOut` gathers, of one fold's rows."""
+    """What :class:`CrossValidated` gathers, of one fold's rows."""
 
     at: np.ndarray
     rate: np.ndarray
@@ -122,20 +125,27 @@ def _folds(views: TwoViews, folds: int, seed: int) -> Iterator[_Fold]:
         parts = [
             np.isin(views.patients, patients_of(split, part, number)) for part in (TRAIN, VALIDATION, TEST)
         ]
-        yield _Fold(number, *(views[part] for part in parts), np.flatnonzero(parts[-1]))
+        learned, stop, scored = (views[part] for part in parts)
+        yield _Fold(number, learned, stop, scored, np.flatnonzero(parts[-1]))
 
 
 def _score_fold(
-    fold: _Fold, options: TwoViewConfig, betas: np.ndarray, seed: int, device: torch.device
+    fold: _Fold,
+    simulated: TwoViews | None,
+    options: TwoViewConfig,
+    betas: np.ndarray,
+    seed: int,
+    device: torch.device,
 ) -> _Scores:
     """Train at every beta, and score the fold's rows."""
-    everyone = fold.learned.beside(fold.stop)
+    learned = fold.learned if simulated is None else fold.learned.beside(simulated)
+    everyone = learned.beside(fold.stop)
     check_views(everyone, options.views)
     lowest = _lowest(everyone)
     generator = torch.Generator(device=device).manual_seed(seed)
     rate, log_likelihood, quantiles = [], [], {}
     for beta in betas:
-        network = _trained(fold, options, float(beta), seed, device)
+        network = _trained(learned, fold.stop, options, float(beta), seed, device)
         kl, score = _rate_and_fit(network, fold.scored, generator)
         rate.append(kl)
         log_likelihood.append(score)
@@ -171,12 +181,11 @@ def _lowest(views: TwoViews) -> np.ndarray:
 
 
 def _trained(
-    fold: _Fold, options: TwoViewConfig, beta: float, seed: int, device: torch.device
+    learned: TwoViews, stop: TwoViews, options: TwoViewConfig, beta: float, seed: int, device: torch.device
 ) -> LatentVariableModel:
-    """The model of one beta, as its own training section has it otherwise."""
+    """The model of one beta, otherwise as the config has it."""
     section = options.model_copy(update={"train": options.train.model_copy(update={"beta": beta})})
-    trainer = Trainer(section, fold.learned.examples, None, fold.stop.examples, seed, device)
-    return trainer.run()
+    return Trainer(section, learned.examples, None, stop.examples, seed, device).run()
 
 
 @torch.no_grad()

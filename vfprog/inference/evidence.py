@@ -15,15 +15,22 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from vfprog.data.examples import Examples
+from vfprog.inference.batches import Batch
 from vfprog.inference.intervals import clustered_mean
 from vfprog.inference.objective import LatentModel
 
-DRAWS = (1, 10, 100, 1000)  # of the bounds; each is averaged over all blocks of so many of the last one's draws
-VALUES = 2_000_000  # draws times rows times locations scored at a time, to bound the memory
+DRAWS = (
+    1,
+    10,
+    100,
+    1000,
+)  # of the bounds; each is averaged over all blocks of so many of the last one's draws
+VALUES = (
+    200_000  # draws times rows times locations scored at a time: few enough to stay in the processor's cache
+)
 
 
-Score = Callable[[Examples, Tensor], Tensor]  # log p(x | z), a density or of recorded cells: (draw, row)
+Score = Callable[[Batch, Tensor], Tensor]  # log p(x | z), a density or of recorded cells: (draw, row)
 
 
 @dataclass(frozen=True)
@@ -50,19 +57,21 @@ class Evidence:
 
 
 @torch.no_grad()
-def bound_evidence(network: LatentModel, batch: Examples, score: Score, draws: tuple[int, ...] = DRAWS) -> Evidence:
+def bound_evidence(
+    network: LatentModel, batch: Batch, score: Score, draws: tuple[int, ...] = DRAWS
+) -> Evidence:
     """Bounds on the evidence of each row of a batch from the guide's draws, torch's global generator deciding.
 
     Parameters
     ----------
     network : LatentModel
-    batch : Examples
+    batch : Batch
     score : callable
         ``network.log_cells`` (probabilities of recorded cells: likelihoods compare) or ``network.log_likelihood``.
     draws : tuple of int
         Numbers of draws, each a divisor of the last.
     """
-    at_once = max(VALUES // (draws[-1] * batch.x.shape[1]), 1)
+    at_once = max(VALUES // (draws[-1] * batch.mask.shape[1]), 1)
     parts = [
         _bound(network, batch[start : start + at_once], score, draws)
         for start in range(0, len(batch), at_once)
@@ -70,7 +79,7 @@ def bound_evidence(network: LatentModel, batch: Examples, score: Score, draws: t
     return Evidence(*(torch.cat([getattr(part, f.name) for part in parts], -1) for f in fields(Evidence)))
 
 
-def _bound(network: LatentModel, batch: Examples, score: Score, draws: tuple[int, ...]) -> Evidence:
+def _bound(network: LatentModel, batch: Batch, score: Score, draws: tuple[int, ...]) -> Evidence:
     q, p = network.posterior(batch), network.prior(len(batch))
     z = q.sample(torch.Size([draws[-1]]))
     log_likelihood, kl = score(batch, z), network.kl(batch)
@@ -80,7 +89,8 @@ def _bound(network: LatentModel, batch: Examples, score: Score, draws: tuple[int
     bounds = [(total - math.log(k)).mean(0) for total, k in zip(sums, draws, strict=True)]
     # (sum w)^2 / sum w^2 of each block.
     ess = [
-        (2 * total - (2 * block).logsumexp(1)).exp().mean(0) for total, block in zip(sums, blocks, strict=True)
+        (2 * total - (2 * block).logsumexp(1)).exp().mean(0)
+        for total, block in zip(sums, blocks, strict=True)
     ]
     return Evidence(log_likelihood.mean(0) - kl, kl, torch.stack(bounds), torch.stack(ess))
 
@@ -88,8 +98,8 @@ def _bound(network: LatentModel, batch: Examples, score: Score, draws: tuple[int
 def evidence_table(evidence: Evidence, patient: np.ndarray, draws: tuple[int, ...] = DRAWS) -> pd.DataFrame:
     """``evidence.csv``: one row per bound; ``draws`` 0 is the ELBO with closed-form KL.
 
-    ``mean, lower, upper`` are nats a field with a 95 % interval over patients, ``ess`` the fields' mean effective
-    sample size.
+    ``mean, lower, upper`` are nats a field with a 95 % interval over patients, ``gain, gain_lower, gain_upper`` the same
+    of what the bound gains on the ELBO of the same field, ``ess`` the fields' mean effective sample size.
     """
     size = {"n_fields": len(patient), "n_patients": len(np.unique(patient))}
     bounds = [(0, evidence.elbo, float("nan"))]
@@ -97,10 +107,12 @@ def evidence_table(evidence: Evidence, patient: np.ndarray, draws: tuple[int, ..
         (k, bound, float(ess.mean()))
         for k, bound, ess in zip(draws, evidence.bounds, evidence.ess, strict=True)
     ]
-    rows = [
-        {"draws": k, **clustered_mean(_array(bound), patient)._asdict(), "ess": ess, **size}
-        for k, bound, ess in bounds
-    ]
+    rows = []
+    for k, bound, ess in bounds:
+        level = clustered_mean(_array(bound), patient)._asdict()
+        gain, lower, upper = clustered_mean(_array(bound - evidence.elbo), patient)
+        paired = {"gain": gain, "gain_lower": lower, "gain_upper": upper}
+        rows.append({"draws": k, **level, **paired, "ess": ess, **size})
     return pd.DataFrame(rows)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +15,16 @@ from vfprog.data.examples import Examples
 from vfprog.data.properties import UNITS, field_properties
 from vfprog.errors import UserError
 from vfprog.inference.latent_density import LatentDensity, fit_density
-from vfprog.inference.latent_search import Found, Present, Property, nearest
+from vfprog.inference.latent_search import Found, Present, Property, Search, nearest
+from vfprog.io import read_json
 from vfprog.model.guided import GuidedModel
 from vfprog.perimetry.deviation import load_norms
 from vfprog.perimetry.staircase import FLOOR
 
-COVERED = (0.5, 99.5)  # percentiles of a property over the training fields: beyond, too few fields to know any by
+COVERED = (
+    0.5,
+    99.5,
+)  # percentiles of a property over the training fields: beyond, too few fields to know any by
 TOLERANCE = 0.02  # SDs of a property: from a target, counts as reached
 
 
@@ -31,7 +37,7 @@ class GuidedSpace:
     names : list of str
         Properties, in the order of the head's.
     covered : list of (lowest, highest)
-        Of each property, what the training fields cover, as the head reads it.
+        Of each property, what the training fields cover.
     density : LatentDensity
     """
 
@@ -44,7 +50,7 @@ class GuidedSpace:
         low, high = self.covered[self.names.index(name)]
         return (np.asarray(value) >= low) & (np.asarray(value) <= high)
 
-    def refuse_uncovered(self, targets: dict[str, list[float]]) -> None:
+    def refuse_uncovered(self, targets: Mapping[Any, list[float]]) -> None:
         """Refuse values that no training field comes near.
 
         Raises
@@ -72,6 +78,11 @@ class GuidedSpace:
         return cls(card["properties"], covered, LatentDensity.from_card(card["density"], like))
 
 
+def read_space(folder: Path, model: GuidedModel) -> GuidedSpace:
+    """The space of a model from ``guided_space.json`` in its folder, beside the weights."""
+    return GuidedSpace.from_card(read_json(folder / "guided_space.json"), model.model.head.centre)
+
+
 @torch.no_grad()
 def fit_space(model: GuidedModel, names: list[str], training: Examples, seed: int) -> GuidedSpace:
     """Where the fields that a model learned from lie in its latent space."""
@@ -80,9 +91,9 @@ def fit_space(model: GuidedModel, names: list[str], training: Examples, seed: in
     noise = torch.randn(q.mean.shape, generator=generator, dtype=q.mean.dtype, device=model.device)
     root = torch.linalg.cholesky(covariance(q))
     draws = q.mean + torch.einsum("rab,rb->ra", root, noise)
-    levels = torch.tensor(COVERED, dtype=q.mean.dtype, device=model.device) / 100
-    covered = torch.quantile(model.properties(q.mean), levels, dim=0).T
-    return GuidedSpace(names, [(float(a), float(b)) for a, b in covered], fit_density(draws, q.mean, seed))
+    values = torch.where(training.property_mask, training.properties, torch.nan).cpu().numpy()
+    low, high = np.nanpercentile(values, COVERED, axis=0).tolist()
+    return GuidedSpace(names, list(zip(low, high, strict=True)), fit_density(draws, q.mean, seed))
 
 
 @torch.no_grad()
@@ -110,10 +121,11 @@ def search(
     targets: Tensor,
     plausibility: float,
 ) -> Found:
-    """The nearest plausible latents at which a property has the value ``targets`` (row,); see :func:`nearest`."""
+    """The nearest plausible latents at which a property has the value ``targets`` (row,); see :class:`Search`."""
     index = space.names.index(name)
     tolerance = TOLERANCE * float(model.model.head.scale[index])
-    return nearest(reading(model, index), present, targets, space.density, plausibility, tolerance)
+    sought = Search(reading(model, index), present, targets, space.density, plausibility)
+    return nearest(sought, tolerance)
 
 
 @torch.no_grad()

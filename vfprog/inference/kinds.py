@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 import torch
 
-from vfprog.config import GuidedConfig, LatentVariableConfig, TwoViewConfig, VaeConfig
+from vfprog.config import ArchetypesConfig, GuidedConfig, LatentVariableConfig, TwoViewConfig, VaeConfig
 from vfprog.data.examples import Examples, one_view
 from vfprog.data.field_examples import field_examples, simulated_visits
 from vfprog.data.images import load_images
 from vfprog.data.series import series_from_visits
-from vfprog.data.two_views import FIRST_VISITS, two_views
+from vfprog.data.two_views import simulated_views, two_views
 from vfprog.inference.batches import Batch
 from vfprog.inference.dataset import series_summary, simulated_summary
 from vfprog.model.summary import FieldSummary
 from vfprog.perimetry.grid import Grid
-
-SIMULATED_VISITS = {"hemifield": 1, "early_later": FIRST_VISITS + 1}  # of an eye, by the views made of them
 
 
 @dataclass(frozen=True)
@@ -71,13 +69,27 @@ def _guided(options: GuidedConfig, visits: pd.DataFrame, grid: Grid, structure: 
 
 
 def _simulated_guided(options: GuidedConfig, grid: Grid, seed: int) -> Examples | None:
-    """With an unknown age: that of simulated eyes is drawn apart from their fields, and would teach that none matters."""
+    return _simulated_with(options.properties, options, grid, seed)
+
+
+def _simulated_with(
+    properties: Sequence[str], options: LatentVariableConfig, grid: Grid, seed: int
+) -> Examples | None:
+    """With an unknown age: simulation draws it apart from the field, and it would teach that none matters."""
     eyes = options.train.population_series
     if not eyes:
         return None
-    examples = _guided(options, simulated_visits(eyes, 1, grid, seed), grid, [])
-    taught = torch.tensor([name != "age" for name in options.properties])
+    examples = field_examples(simulated_visits(eyes, 1, grid, seed), grid, list(properties))
+    taught = torch.tensor([name != "age" for name in properties], dtype=torch.bool)
     return replace(examples, property_mask=examples.property_mask & taught)
+
+
+def _mixtures(options: ArchetypesConfig, visits: pd.DataFrame, grid: Grid, structure: list[str]) -> Examples:
+    return field_examples(visits, grid, list(options.side))
+
+
+def _simulated_mixtures(options: ArchetypesConfig, grid: Grid, seed: int) -> Examples | None:
+    return _simulated_with(options.side, options, grid, seed)
 
 
 def _views(options: TwoViewConfig, visits: pd.DataFrame, grid: Grid, structure: list[str]) -> Examples:
@@ -85,17 +97,14 @@ def _views(options: TwoViewConfig, visits: pd.DataFrame, grid: Grid, structure: 
 
 
 def _simulated_views(options: TwoViewConfig, grid: Grid, seed: int) -> Examples | None:
-    """Of the views that simulated eyes have: they come one a patient, and without a nerve fibre layer."""
-    visits = SIMULATED_VISITS.get(options.views)
-    eyes = options.train.population_series
-    if not eyes or visits is None:
-        return None
-    return _views(options, simulated_visits(eyes, visits, grid, seed), grid, [])
+    simulated = simulated_views(options.train.population_series, options.views, grid, seed)
+    return None if simulated is None else simulated.examples
 
 
 KINDS = {
     "vae": Kind(_series, _simulated_series),
     "field": Kind(_fields, _simulated_fields),
     "two_view": Kind(_views, _simulated_views),
+    "archetypes": Kind(_mixtures, _simulated_mixtures),
     "guided": Kind(_guided, _simulated_guided),
 }

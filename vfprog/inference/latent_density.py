@@ -7,7 +7,7 @@ field that was ever measured.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
 COMPONENTS = (1, 2, 4, 8, 16)  # the Bayesian information criterion chooses
-MOST_DRAWS = 20_000  # fields that the mixture is fitted to; more would change nothing but the time
+MOST_DRAWS = 8000  # fields that the mixture is fitted to; more would change nothing but the time
 SMALLEST_VARIANCE = 1e-3  # of a component along any latent, prior = 1
 PERCENTILES = 201  # levels at which the training fields' log densities are kept
 
@@ -90,8 +90,9 @@ def fit_density(draws: Tensor, means: Tensor, seed: int) -> LatentDensity:
         if k == 1 or len(points) >= 10 * k * points.shape[1]
     ]
     best = min(candidates, key=lambda mixture: float(mixture.bic(points)))
-    parts = (means.new_tensor(value) for value in (best.weights_, best.means_, best.precisions_))
-    density = LatentDensity(*parts, levels=means.new_zeros(0))
+    weights, centres, precisions = (
+        means.new_tensor(value) for value in (best.weights_, best.means_, best.precisions_)
+    )
+    density = LatentDensity(weights, centres, precisions, levels=means.new_zeros(0))
     at = torch.linspace(0, 1, PERCENTILES, dtype=means.dtype, device=means.device)
-    levels = torch.quantile(density.log_prob(means), at)
-    return LatentDensity(density.weights, density.means, density.precisions, levels)
+    return replace(density, levels=torch.quantile(density.log_prob(means), at))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vfprog.inference.latent_density import LatentDensity
 
-Property = Callable[[Tensor], Tensor]  # latents (row, latent) -> its value (row,), in any unit
+Property = Callable[[Tensor], Tensor]  # latents (..., row, latent) -> its value (..., row), in any unit
 
 MOST_STEPS = 100
 LONGEST_STEP = 1.0  # prior SDs: as far as the property may be taken for linear
@@ -34,6 +34,11 @@ class Present:
 
     def __getitem__(self, rows: Tensor) -> Present:
         return Present(self.z[rows], self.precision[rows])
+
+    def squared_distance(self, z: Tensor) -> Tensor:
+        """Of latents from each row's own, in posterior SDs: (..., row, latent) -> (..., row)."""
+        away = z - self.z
+        return torch.einsum("...ra,rab,...rb->...r", away, self.precision, away)
 
 
 @dataclass(frozen=True)
@@ -63,80 +68,81 @@ class Found:
     steps: int
 
 
-def nearest(
-    prop: Property,
-    present: Present,
-    target: Tensor,
-    density: LatentDensity,
-    plausibility: float,
-    tolerance: float,
-) -> Found:
-    """The latents nearest the present ones whose property is the target: minimise over z, row by row,
+@dataclass(frozen=True)
+class Search:
+    """What is sought, row by row: minimise over z
 
         (z - z_0)' P (z - z_0) / 2 - plausibility log p(z)   subject to   property(z) = target,
 
-    with P the precision of the posterior. In its metric a latent that the field does not determine moves freely,
-    and one that shows in it costs what its change of the field would weigh against the noise. p is the density of
-    the training fields' latents, which keeps the search where the data are.
+    with z_0 and P the mean and precision of the posterior. In its metric a latent that the field does not determine
+    moves freely, and one that shows in it costs what its change of the field would weigh against the noise. p is the
+    density of the training fields' latents, which keeps the search where the data are.
 
-    Sequential quadratic programming (Nocedal and Wright, Numerical Optimization, ch. 18): each step solves the
-    problem with the property linear and the objective quadratic, and is shortened until objective and constraint
-    together improve.
-
-    Parameters
+    Attributes
     ----------
     prop : Property
         Differentiable; of each row alone.
+    present : Present
     target : Tensor (row,)
         In the property's unit.
+    density : LatentDensity
     plausibility : float
         Weight of the density's logarithm, >= 0.
-    tolerance : float
-        How far from the target counts as reached, in the property's unit.
     """
-    z = present.z.clone()
-    penalty = torch.zeros_like(target)
-    resting = torch.zeros_like(target, dtype=torch.bool)
-    step = 0
-    while step < MOST_STEPS and not bool(resting.all()):
-        move, multiplier = _step(prop, present, z, target, density, plausibility)
+
+    prop: Property
+    present: Present
+    target: Tensor
+    density: LatentDensity
+    plausibility: float
+
+    def step(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Step (row, latent) to the optimum of the problem made linear and quadratic at z; its multiplier (row,)."""
+        value, slope = _with_gradient(self.prop, z)
+        pull, curvature = self.density.pull(z)
+        precision = self.present.precision
+        gradient = torch.einsum("rab,rb->ra", precision, z - self.present.z) + self.plausibility * pull
+        hessian = precision + self.plausibility * curvature
+        solved = torch.linalg.solve(hessian, torch.stack([gradient, slope], -1))
+        along = (slope * solved[..., 1]).sum(1).clamp(min=torch.finfo(z.dtype).tiny)
+        multiplier = (value - self.target - (slope * solved[..., 0]).sum(1)) / along
+        move = -solved[..., 0] - multiplier[:, None] * solved[..., 1]
+        length = move.norm(dim=1, keepdim=True)
+        return move * (LONGEST_STEP / length.clamp(min=LONGEST_STEP)), multiplier
+
+    @torch.no_grad()
+    def merit(self, z: Tensor, penalty: Tensor) -> Tensor:
+        """What a step must lower: the objective, and what is missed of the target times a penalty; (..., row)."""
+        objective = 0.5 * self.present.squared_distance(z) - self.plausibility * self.density.log_prob(z)
+        return objective + penalty * (self.prop(z) - self.target).abs()
+
+
+def nearest(search: Search, tolerance: float) -> Found:
+    """Solve a search by sequential quadratic programming (Nocedal and Wright, Numerical Optimization, ch. 18).
+
+    Each step solves the problem with the property linear and the objective quadratic, and is shortened until objective
+    and constraint together improve. ``tolerance`` is how far from the target counts as reached, in the property's unit.
+    """
+    z = search.present.z.clone()
+    penalty = torch.zeros_like(search.target)
+    resting = torch.zeros_like(search.target, dtype=torch.bool)
+    steps = 0
+    while steps < MOST_STEPS and not bool(resting.all()):
+        move, multiplier = search.step(z)
         penalty = torch.maximum(penalty, 2 * multiplier.abs())
-
-        def merit(at: Tensor, penalty: Tensor = penalty) -> Tensor:
-            away = at - present.z
-            apart = torch.einsum("ra,rab,rb->r", away, present.precision, away)
-            # Beyond the tolerance only: what is reached is reached, and arithmetic need not be better.
-            missed = (_of_each(prop, at) - target).abs()
-            return 0.5 * apart - plausibility * density.log_prob(at) + penalty * missed
-
-        tried = torch.stack([merit(z + share * move) for share in SHORTER.tolist()])
-        best = tried.argmin(0)
-        better = tried.gather(0, best[None])[0] < merit(z)
+        tried = z + SHORTER.to(z)[:, None, None] * move
+        merit, best = search.merit(tried, penalty).min(0)
+        better = merit < search.merit(z, penalty)
         move = SHORTER.to(z)[best, None] * move * better[:, None]
         resting = resting | (move.norm(dim=1) < STILL)
         z = z + torch.where(resting[:, None], 0.0, move)
-        step += 1
-    value, away = _of_each(prop, z), z - present.z
-    left, _ = _step(prop, present, z, target, density, plausibility)
-    distance = torch.einsum("ra,rab,rb->r", away, present.precision, away).clamp(min=0).sqrt()
-    converged = (left.norm(dim=1) <= AT_OPTIMUM) & ((value - target).abs() <= tolerance)
-    return Found(z, value, distance, density.percentile(z), converged, step)
-
-
-def _step(
-    prop: Property, present: Present, z: Tensor, target: Tensor, density: LatentDensity, plausibility: float
-) -> tuple[Tensor, Tensor]:
-    """Step (row, latent) to the optimum of the problem made linear and quadratic at z, and its multiplier (row,)."""
-    value, slope = _with_gradient(prop, z)
-    pull, curvature = density.pull(z)
-    gradient = torch.einsum("rab,rb->ra", present.precision, z - present.z) + plausibility * pull
-    hessian = present.precision + plausibility * curvature
-    solved = torch.linalg.solve(hessian, torch.stack([gradient, slope], -1))
-    along = (slope * solved[..., 1]).sum(1).clamp(min=torch.finfo(z.dtype).tiny)
-    multiplier = (value - target - (slope * solved[..., 0]).sum(1)) / along
-    move = -solved[..., 0] - multiplier[:, None] * solved[..., 1]
-    length = move.norm(dim=1, keepdim=True)
-    return move * (LONGEST_STEP / length.clamp(min=LONGEST_STEP)), multiplier
+        steps += 1
+    with torch.no_grad():
+        value = search.prop(z)
+    left, _ = search.step(z)
+    distance = search.present.squared_distance(z).clamp(min=0).sqrt()
+    converged = (left.norm(dim=1) <= AT_OPTIMUM) & ((value - search.target).abs() <= tolerance)
+    return Found(z, value, distance, search.density.percentile(z), converged, steps)
 
 
 def _with_gradient(prop: Property, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -146,11 +152,6 @@ def _with_gradient(prop: Property, z: Tensor) -> tuple[Tensor, Tensor]:
         value = prop(at)
         (gradient,) = torch.autograd.grad(value.sum(), at)
     return value.detach(), gradient
-
-
-@torch.no_grad()
-def _of_each(prop: Property, z: Tensor) -> Tensor:
-    return prop(z)
 
 
 def straight(start: Tensor, end: Tensor, steps: int) -> Tensor:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from vfprog.config import GuidedConfig, LatentVariableConfig, NetworkConfig, VaeConfig
+from vfprog.config import ArchetypesConfig, GuidedConfig, LatentVariableConfig, NetworkConfig, VaeConfig
 from vfprog.inference.batches import Sizes
+from vfprog.model.archetypes import ArchetypeDecoder, ArchetypeGenerative, ArchetypeModel
 from vfprog.model.field_vae import FieldVAE
 from vfprog.model.guided import GuidedGenerative, GuidedModel
 from vfprog.model.guides import make_guide
@@ -45,8 +46,19 @@ def build_guided(options: GuidedConfig, sizes: Sizes) -> GuidedModel:
     )
 
 
+def build_archetypes(options: ArchetypesConfig, sizes: Sizes) -> ArchetypeModel:
+    """Deep archetypal analysis of fields or images."""
+    decoder = ArchetypeDecoder(options.archetypes, sizes["locations"], options.decoder_hidden)
+    likelihood = LIKELIHOODS[options.likelihood]()
+    guide = make_guide(options.guide, options.latent_dim, sizes["inputs"], options.encoder_hidden)
+    censored = options.floor == "censored"
+    return ArchetypeModel(ArchetypeGenerative(decoder, likelihood, censored, sizes["properties"]), guide)
+
+
 BUILDERS: dict[str, Callable[[Any, Sizes], Any]] = {
     "vae": build_vae,
     "field": build_latent_variable,
+    "two_view": build_latent_variable,
+    "archetypes": build_archetypes,
     "guided": build_guided,
 }

@@ -7,7 +7,6 @@ scale. The ELBO is always log p(x | z) - KL, unweighted.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -77,16 +76,6 @@ def evaluate_objective(
     q = network.posterior(batch)
     scores = [network.log_likelihood(batch, draw_z(q, generator)) for _ in range(draws)]
     return Objective(torch.stack(scores).mean(0), network.kl(batch))
-
-
-def log_evidence(network: LatentModel, batch: Batch, draws: int, generator: torch.Generator) -> Tensor:
-    """Importance-weighted bound on log p(x) (Burda et al. 2016, eq. 8), nats a row: (row,)."""
-    q, p = network.posterior(batch), network.prior(len(batch))
-    weights = []
-    for _ in range(draws):
-        z = draw_z(q, generator)
-        weights.append(network.log_likelihood(batch, z) + p.log_prob(z) - q.log_prob(z))
-    return torch.logsumexp(torch.stack(weights), 0) - math.log(draws)
 
 
 def draw_z(q: TorchDistribution, generator: torch.Generator) -> Tensor:

@@ -11,12 +11,13 @@ from scipy.stats import norm
 from torch import Tensor
 from torch.distributions import Distribution
 
+from vfprog.config import LatentVariableConfig, NetworkConfig
 from vfprog.data.examples import Examples
 from vfprog.data.images import load_images
 from vfprog.data.split import TRAIN
 from vfprog.inference.device import seed_everything
+from vfprog.inference.held_out import HeldOut
 from vfprog.inference.two_sample import as_recorded, recorded_floor
-from vfprog.perimetry.grid import Grid
 
 SHOWN = 16  # rows of each origin in the gallery
 RECONSTRUCTED = 8  # rows measured and reconstructed
@@ -101,23 +102,21 @@ def manifold_table(network: Decoding, held_out: Examples) -> pd.DataFrame:
     return _rows(_array(network.decode(z))).drop(columns="number").assign(**where)
 
 
-def canvas_of(options: Any, grid: Grid) -> dict[str, Any]:
-    """``canvas.json``: what the columns ``x_1..x_N`` are, by a model's section of the config.
+def canvas_of(options: NetworkConfig, held_out: HeldOut) -> dict[str, Any]:
+    """``canvas.json``: what the columns ``x_1..x_N`` are.
 
     Fields have ``xy``, positions of their locations in degrees; images a ``shape``, and how they are shown.
     """
-    if options.on_images:
-        images = load_images(options.data)
-        ink = options.data == "digits"  # dark on paper, where a face is bright on black
-        return {
-            "shape": list(images.shape),
-            "limits": [0.0, float(images.of(TRAIN).max())],
-            "colours": "gray_r" if ink else "gray",
-            "label": "Ink" if ink else "Brightness",
-        }
-    half = options.kind == "two_view" and options.views == "hemifield"
-    xy = grid.xy[grid.xy[:, 1] < 0] if half else grid.xy
-    return {"xy": xy.tolist()}
+    if not isinstance(options, LatentVariableConfig) or not options.on_images:
+        return {"xy": held_out.xy.tolist()}
+    images = load_images(options.data)
+    ink = options.data == "digits"  # dark on paper, where a face is bright on black
+    return {
+        "shape": list(images.shape),
+        "limits": [0.0, float(images.of(TRAIN).max())],
+        "colours": "gray_r" if ink else "gray",
+        "label": "Ink" if ink else "Brightness",
+    }
 
 
 def _rows(values: np.ndarray) -> pd.DataFrame:

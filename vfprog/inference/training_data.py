@@ -10,6 +10,7 @@ import pandas as pd
 
 from vfprog import columns as c
 from vfprog.config import LatentVariableConfig, NetworkConfig
+from vfprog.data.field_examples import refuse_constant_fields
 from vfprog.data.split import TRAIN, VALIDATION
 from vfprog.data.training import read_parts
 from vfprog.inference.batches import Batch
@@ -49,6 +50,8 @@ def training_data(
         return TrainingData(images[0], None, images[1], {**counts, "population_series": 0})
     kind = KINDS[options.kind]
     own = read_parts(visits, splits, (TRAIN,), grid, fold)
+    if isinstance(options, LatentVariableConfig):
+        refuse_constant_fields(own, grid, options.predicted)
     stop = read_parts(visits, splits, (VALIDATION,), grid, fold)
     patients, validation = (kind.examples(options, table, grid, structure) for table in (own, stop))
     simulated = kind.simulated(options, grid, seed)

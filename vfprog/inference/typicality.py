@@ -1,9 +1,10 @@
-"""How probable a field is under the model, held against fields of the same mean TD: what is very improbable is flagged.
+"""How probable a field is under the model, held against fields made of such values: what is very improbable is flagged.
 
-A field's evidence falls with its damage, for damaged locations scatter more, whatever the field looks like. A threshold
-for all would flag the blind and miss a mirrored or shuffled field of a mild eye. So evidence is compared with what
-fields of that mean TD have: its mean and spread go with the level, and what lies below the stated quantile of the
-standardised evidence of the patients learned from is flagged.
+A field's evidence depends first of all on its values, wherever they stand: damaged locations scatter more, so one
+threshold for all would flag the damaged, and miss a mild eye's field that was mirrored or shuffled. Evidence is
+therefore held against what the field's values alone lead one to expect: their mean, their spread, and their
+log probability without regard to place, the background of a likelihood ratio (Ren et al. 2019). What lies further
+below that than all but one in a thousand of the fields learned from is flagged.
 """
 
 from __future__ import annotations
@@ -12,32 +13,48 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-QUANTILE = 0.001  # of the fields learned from, that lie below the threshold
+from vfprog import columns as c
+from vfprog.data.field_examples import field_examples
+from vfprog.inference.device import seed_everything
+from vfprog.inference.evidence import bound_evidence
+from vfprog.perimetry.grid import Grid
+
+QUANTILE = 0.001  # share of the fields learned from that lies below the threshold
 DRAWS = (100,)  # importance samples of a field's evidence
-KNOTS = 6  # levels between which mean and spread are straight lines
-LEAST_SPREAD = 0.25  # of the spread at any level, relative to that over all levels
+SIMULATED = 5000  # fields in place of those learned from, where a run has none
+AT_ONCE = 20_000  # fields held as tensors at a time, to bound the memory
+VALUES = np.arange(-40.0, 21.0)  # dB; recorded values whose frequencies are counted, rarer ones with the last
+KNOTS = 6  # of each summary, between which its part is a straight line
+LEAST_SPREAD = 0.25  # of the expected scatter of evidence, relative to its mean
 
 
 @dataclass(frozen=True)
 class Typicality:
-    """Evidence of typical fields by level, nats a field with every location tested.
+    """What evidence fields have that are made of such values, nats a field with every location tested.
 
     Attributes
     ----------
-    level : list of float
-        Mean TD at the knots, dB.
-    mean, sd : list of float
-        Mean and SD of the evidence at the knots.
+    log_share : list of float
+        Log share of each of ``VALUES`` among the values of the fields learned from, at any location.
+    knots : list of list of float
+        Of each summary of a field: mean (dB), log spread, log probability without regard to place.
+    mean, scatter : list of float
+        Weights of the summaries' parts in the evidence, and in its mean absolute deviation.
+    least_scatter : float
+        Nats.
     lowest : float
-        Quantile ``QUANTILE`` of the standardised evidence: where flags begin.
+        Deviation from the expected evidence, in units of the scatter, at which flags begin.
     fields : int
         Number of fields that this rests on.
     """
 
-    level: list[float]
+    log_share: list[float]
+    knots: list[list[float]]
     mean: list[float]
-    sd: list[float]
+    scatter: list[float]
+    least_scatter: float
     lowest: float
     fields: int
 
@@ -48,31 +65,59 @@ class Typicality:
     @classmethod
     def from_card(cls, card: dict[str, Any]) -> Typicality:
         """From JSON."""
-        return cls(**card)
+        return cls(**{name: card[name] for name in cls.__dataclass_fields__})
 
-    def threshold(self, level: np.ndarray) -> np.ndarray:
-        """Evidence below which a field of that mean TD is flagged: (field,) dB -> (field,) nats."""
-        return np.interp(level, self.level, self.mean) + self.lowest * np.interp(level, self.level, self.sd)
+    def threshold(self, td: np.ndarray) -> np.ndarray:
+        """Evidence below which fields are flagged: (field, location) dB, NaN where not tested -> (field,) nats."""
+        parts = _parts(_summaries(td, np.array(self.log_share)), self.knots)
+        return parts @ self.mean + self.lowest * np.maximum(parts @ self.scatter, self.least_scatter)
 
 
-def fit_typicality(evidence: np.ndarray, level: np.ndarray) -> Typicality:
+def fit_typicality(evidence: np.ndarray, td: np.ndarray) -> Typicality:
     """Fit to fields of the patients that the model learned from.
 
     Parameters
     ----------
     evidence : array (field,)
         Log evidence, nats, as if every location were tested (see :func:`for_whole_field`).
-    level : array (field,)
-        Mean TD, dB.
+    td : array (field, location)
+        Total deviation, dB; NaN where not tested.
     """
-    knots = np.unique(np.quantile(level, np.linspace(0, 1, KNOTS)))
-    mean = _through_knots(level, evidence, knots)
-    away = np.abs(evidence - np.interp(level, knots, mean))
-    # The mean absolute deviation of a normal is sqrt(2 / pi) SDs; squares would follow single odd fields.
-    sd = np.maximum(_through_knots(level, away, knots), LEAST_SPREAD * away.mean()) / np.sqrt(2 / np.pi)
-    standardised = (evidence - np.interp(level, knots, mean)) / np.interp(level, knots, sd)
+    log_share = _log_share(td)
+    summaries = _summaries(td, log_share)
+    knots = [np.unique(np.quantile(s, np.linspace(0, 1, KNOTS))).tolist() for s in summaries.T]
+    parts = _parts(summaries, knots)
+    mean = np.linalg.lstsq(parts, evidence, rcond=None)[0]
+    away = evidence - parts @ mean
+    # Absolute deviations, for squares would follow single odd fields.
+    scatter = np.linalg.lstsq(parts, np.abs(away), rcond=None)[0]
+    least = LEAST_SPREAD * float(np.abs(away).mean())
+    standardised = away / np.maximum(parts @ scatter, least)
     lowest = float(np.quantile(standardised, QUANTILE, method="lower"))
-    return Typicality(knots.tolist(), mean.tolist(), sd.tolist(), lowest, len(evidence))
+    return Typicality(
+        log_share.tolist(), knots, mean.tolist(), scatter.tolist(), least, lowest, len(evidence)
+    )
+
+
+def field_evidence(network: Any, visits: pd.DataFrame, grid: Grid, seed: int) -> np.ndarray:
+    """Log evidence of each field as recorded, as if every location were tested: (field,), nats."""
+    seed_everything(seed)
+    parts = []
+    for start in range(0, len(visits), AT_ONCE):
+        examples = field_examples(visits.iloc[start : start + AT_ONCE], grid).to(network.device)
+        found = bound_evidence(network, examples, network.log_cells, DRAWS).best
+        parts.append(for_whole_field(found.double().cpu().numpy(), examples.mask.cpu().numpy()))
+    return np.concatenate(parts)
+
+
+def typicality_table(
+    network: Any, typical: Typicality, visits: pd.DataFrame, grid: Grid, seed: int
+) -> pd.DataFrame:
+    """``typicality.csv``: one row per included field, ``patient_id, eye, visit, evidence, threshold, flagged``."""
+    evidence = field_evidence(network, visits, grid, seed)
+    threshold = typical.threshold(visits[c.td(grid.n)].to_numpy(float))
+    found = {"evidence": evidence, "threshold": threshold, "flagged": evidence < threshold}
+    return visits[c.VISIT_KEY].reset_index(drop=True).assign(**found)
 
 
 def for_whole_field(evidence: np.ndarray, tested: np.ndarray) -> np.ndarray:
@@ -80,7 +125,34 @@ def for_whole_field(evidence: np.ndarray, tested: np.ndarray) -> np.ndarray:
     return evidence * tested.shape[1] / np.maximum(tested.sum(1), 1)
 
 
-def _through_knots(x: np.ndarray, y: np.ndarray, knots: np.ndarray) -> np.ndarray:
-    """Least-squares values at the knots of a curve that is straight between them and constant beyond."""
-    hats = np.stack([np.interp(x, knots, unit) for unit in np.eye(len(knots))], axis=1)
-    return np.linalg.lstsq(hats, y, rcond=None)[0]
+def _log_share(td: np.ndarray) -> np.ndarray:
+    """Log share of each of ``VALUES``, smoothed over three neighbours, one more than was seen of each: (value,)."""
+    count = np.bincount(_value(td[np.isfinite(td)]), minlength=len(VALUES)) + 1.0
+    smooth = np.convolve(np.pad(count, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
+    return np.log(smooth / smooth.sum())
+
+
+def _value(td: np.ndarray) -> np.ndarray:
+    """Index into ``VALUES`` of recorded values."""
+    return np.clip(np.round(td - VALUES[0]), 0, len(VALUES) - 1).astype(int)
+
+
+def _summaries(td: np.ndarray, log_share: np.ndarray) -> np.ndarray:
+    """Mean, log spread and log probability of each field's values without regard to their place: (field, summary)."""
+    tested = np.isfinite(td)
+    n = np.maximum(tested.sum(1), 1)
+    filled = np.where(tested, td, 0.0)
+    mean = filled.sum(1) / n
+    sd = np.sqrt((np.where(tested, td - mean[:, None], 0.0) ** 2).sum(1) / n)
+    background = np.where(tested, log_share[_value(filled)], 0.0).sum(1) / n
+    return np.stack([mean, np.log(sd + 0.5), background], axis=1)
+
+
+def _parts(summaries: np.ndarray, knots: list[list[float]]) -> np.ndarray:
+    """Basis of functions that are straight between the knots of each summary, constant beyond: (field, knot)."""
+    hats = [
+        np.interp(summary, at, unit)
+        for summary, at in zip(summaries.T, knots, strict=True)
+        for unit in np.eye(len(at))
+    ]
+    return np.stack(hats, axis=1)

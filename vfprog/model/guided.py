@@ -24,7 +24,7 @@ HEAD_HIDDEN = (32,)  # widths: a property is a smooth function of the latents, f
 
 
 class PropertyHead(PyroModule):
-    """p(y | z): each property normal about a network's reading of z, its SD learnt; both in SDs of the training rows."""
+    """p(y | z): each property normal about a network's reading of z, with a learnt SD; in SDs of the training rows."""
 
     centre: Tensor
     scale: Tensor

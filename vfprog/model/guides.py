@@ -12,6 +12,7 @@ from torch import Tensor
 from vfprog.data.examples import Examples
 from vfprog.model.nets import LARGEST_LOG_SD, mean_and_sd, mlp
 
+LARGEST_INPUT = 10.0  # SDs; an input that hardly varied in training, a pixel at the edge, would throw the network off
 SMALLEST_LOG_SD = -6.0  # an exactly known latent would make the KL, and its gradient, infinite
 
 
@@ -30,7 +31,7 @@ class GuideNetwork(PyroModule):
 
     def read(self, examples: Examples) -> Tensor:
         """Outputs of the network: (row, output)."""
-        standard = (examples.seen - self.seen_centre) / self.seen_scale
+        standard = ((examples.seen - self.seen_centre) / self.seen_scale).clamp(-LARGEST_INPUT, LARGEST_INPUT)
         return self.mlp(torch.where(examples.seen_mask, standard, 0.0))
 
     @torch.no_grad()

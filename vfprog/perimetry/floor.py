@@ -9,6 +9,37 @@ from __future__ import annotations
 
 import numpy as np
 
+BRIGHTEST = 0.0  # dB: the perimeter's brightest stimulus; a sensitivity below says that it was not seen
+
+BIN = 0.5  # dB, of the histogram that shows the floor
+HIGHEST = 3.0  # dB; no floor lies above
+WIDTH = 1.25  # dB that values at the floor spread on both sides: whole decibels, and other norms than ours
+CLEAR = 2.0  # times as many values at the floor as a little above it, at least
+FEWEST = 20  # values
+
+
+def estimate_floor(sens: np.ndarray) -> float | None:
+    """Where the floor is among sensitivities that were computed back from total deviation: values pile up there.
+
+    Parameters
+    ----------
+    sens : array
+        Total deviation plus normal sensitivity by age, dB, any shape; NaN where not tested.
+
+    Returns
+    -------
+    The sensitivity at or below which a value counts as at the floor, dB; None where nothing piles up.
+    """
+    edges = np.arange(-6.0, 12.0 + BIN, BIN)
+    counts = np.histogram(sens[np.isfinite(sens)], edges)[0]
+    around = np.convolve(counts, np.ones(3), mode="same")
+    centres = (edges[:-1] + edges[1:]) / 2
+    peak = int(np.argmax(np.where(centres <= HIGHEST, around, -1)))
+    above = around[centres > centres[peak] + 2 * WIDTH]
+    if around[peak] < max(FEWEST, CLEAR * np.median(above)):
+        return None
+    return float(centres[peak] + WIDTH)
+
 
 def hold_floor(td: np.ndarray, mask: np.ndarray, at_floor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Total deviation for pointwise trends, in which nothing at the floor changes.

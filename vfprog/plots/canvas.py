@@ -35,6 +35,11 @@ class FieldCanvas:
         """Height of a picture over its width."""
         return float(self._size[1] / self._size[0])
 
+    @property
+    def indices(self) -> dict[str, str]:
+        """Names of the indices ``md`` and ``psd`` of a row."""
+        return {"md": "Mean deviation (dB)", "psd": "Pattern SD (dB)"}
+
     def draw(self, values: np.ndarray, ax: Axes, title: str = "") -> Axes:
         """Draw one row (location,), as a right eye's patient sees it; NaN is not tested."""
         return plot_field(values, self.xy, ax, options=self.options, title=title, numbers=False)
@@ -90,6 +95,11 @@ class ImageCanvas:
     def aspect(self) -> float:
         """Height of a picture over its width."""
         return self.shape[0] / self.shape[1]
+
+    @property
+    def indices(self) -> dict[str, str]:
+        """Names of the indices ``md`` and ``psd`` of a row."""
+        return {"md": "Mean of the pixels", "psd": "SD of the pixels"}
 
     def draw(self, values: np.ndarray, ax: Axes, title: str = "") -> Axes:
         """Draw one row (pixel,)."""

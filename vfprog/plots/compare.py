@@ -40,8 +40,9 @@ def plot_column(models: pd.DataFrame, column: str, ax: Axes) -> Axes:
     """One column of ``models.csv`` as points, with intervals where the table has them; a model without stays empty."""
     at = np.arange(len(models))
     value = models[column].to_numpy(float)
-    if {f"{column}_lower", f"{column}_upper"} <= set(models):
-        reach = [value - models[f"{column}_lower"], models[f"{column}_upper"] - value]
+    stem = column.removesuffix("_accuracy")
+    if {f"{stem}_lower", f"{stem}_upper"} <= set(models):
+        reach = [value - models[f"{stem}_lower"], models[f"{stem}_upper"] - value]
         ax.errorbar(value, at, xerr=reach, fmt="o", ms=4, lw=1)
     else:
         ax.plot(value, at, "o", ms=4, color=PALETTE[0])

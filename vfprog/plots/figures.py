@@ -176,7 +176,8 @@ def draw_series(results: Results, options: PlotsConfig) -> Figure:
 def draw_training(results: Results, options: PlotsConfig) -> Figure:
     """Training curves of the model."""
     figure = Figure(figsize=(WIDTH, 5), layout="constrained")
-    plot_training(results.history, figure.subplots(2, 3).ravel().tolist())
+    best = results.card["training"]["best_epoch"]
+    plot_training(results.history, best, figure.subplots(2, 3).ravel().tolist())
     return figure
 
 

@@ -12,7 +12,6 @@ from vfprog.plots.trust import band_label
 
 WIDTH = 10.0  # inches
 ACTIVE, IDLE = PALETTE[0], GRID
-INDICES = {"md": "Mean deviation (dB)", "psd": "Pattern SD (dB)"}  # statistics of samples.csv
 
 
 def draw_tightness(evidence: pd.DataFrame) -> Figure:
@@ -33,19 +32,19 @@ def plot_bounds(evidence: pd.DataFrame, ax: Axes) -> Axes:
     at = np.arange(len(evidence))
     reach = [evidence["mean"] - evidence["lower"], evidence["upper"] - evidence["mean"]]
     ax.errorbar(at, evidence["mean"], reach, fmt="o", ms=4, lw=1)
-    ax.set_title("Bounds, 95 % intervals over patients")
+    ax.set_title("Bounds, 95 % intervals")
     _name_bounds(evidence, ax)
     ax.set_ylabel("nats a row")
     return ax
 
 
 def plot_gain(evidence: pd.DataFrame, ax: Axes) -> Axes:
-    """What each bound gains on the ELBO: where it no longer rises, the evidence is reached."""
+    """What each bound gains on the ELBO, with its interval: where it no longer rises, the evidence is reached."""
     at = np.arange(len(evidence))
-    gain = evidence["mean"] - evidence["mean"].iloc[0]
-    ax.plot(at, gain, "o-", ms=4, lw=1)
+    reach = [evidence["gain"] - evidence["gain_lower"], evidence["gain_upper"] - evidence["gain"]]
+    ax.errorbar(at, evidence["gain"], reach, fmt="o-", ms=4, lw=1)
     ax.axhline(0, color=MUTED, ls=":", lw=1)
-    ax.set_title("Gain on the ELBO")
+    ax.set_title("Gain on the ELBO of the same rows")
     _name_bounds(evidence, ax)
     ax.set_ylabel("nats a row")
     return ax
@@ -69,16 +68,15 @@ def plot_sample_size(evidence: pd.DataFrame, ax: Axes) -> Axes:
 
 
 def plot_kl_by_latent(health: pd.DataFrame, ax: Axes) -> Axes:
-    """KL of each latent, largest first; idle ones pale. ``latent, kl, active``."""
+    """KL of each latent, largest first, those not in use pale. ``latent, kl, active``."""
     ordered = health.sort_values("kl", ascending=False)
     at = np.arange(len(ordered))
     active = ordered["active"].to_numpy(bool)
-    for rows, colour, name in ((active, ACTIVE, "active"), (~active, IDLE, "not in use")):
-        ax.bar(at[rows], ordered["kl"][rows], color=colour, label=f"{name}: {int(rows.sum())}")
+    ax.bar(at, ordered["kl"], color=np.where(active, ACTIVE, IDLE))
     ax.set_xticks(at, [str(k) for k in ordered["latent"]])
-    ax.set(xlabel="Latent", ylabel="KL (nats a row)", title="Information in each latent")
+    title = f"Information in each latent: {int(active.sum())} of {len(active)} in use"
+    ax.set(xlabel="Latent", ylabel="KL (nats a row)", title=title)
     ax.grid(axis="x", visible=False)
-    ax.legend(loc="upper right")
     return ax
 
 
@@ -109,16 +107,15 @@ def plot_pit(pit: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
-def draw_samples(samples: pd.DataFrame) -> Figure:
-    """Indices of fields drawn from the model against those of held-out ones, and how locations go together in both.
+def draw_samples(samples: pd.DataFrame, indices: dict[str, str]) -> Figure:
+    """Indices of rows drawn from the model against those of held-out ones, and how locations go together in both.
 
-    ``samples`` as in ``samples.csv``: ``statistic, at, held_out, drawn, ks``.
+    ``samples`` as in ``samples.csv``: ``statistic, at, held_out, drawn, ks``; ``indices`` names its indices.
     """
-    names = [name for name in INDICES if name in set(samples["statistic"])]
-    figure = Figure(figsize=(WIDTH * (len(names) + 1) / 3, 3.1), layout="constrained")
-    *panels, last = figure.subplots(1, len(names) + 1, squeeze=False)[0]
-    for ax, name in zip(panels, names, strict=True):
-        plot_quantiles(samples[samples["statistic"] == name], INDICES[name], ax)
+    figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
+    *panels, last = figure.subplots(1, len(indices) + 1, squeeze=False)[0]
+    for ax, (name, label) in zip(panels, indices.items(), strict=True):
+        plot_quantiles(samples[samples["statistic"] == name], label, ax)
     plot_correlation(samples[samples["statistic"] == "correlation"], last)
     return figure
 

@@ -10,8 +10,11 @@ from matplotlib.figure import Figure
 
 from vfprog.config import PlotsConfig
 from vfprog.io import read_json, read_table
+from vfprog.plots.archetypes import draw_archetypes, draw_mixtures, draw_number, draw_trajectories
+from vfprog.plots.bottleneck import draw_information, draw_views
 from vfprog.plots.canvas import read_canvas
 from vfprog.plots.gallery import draw_gallery, draw_reconstructions_of
+from vfprog.plots.guided import draw_interpolation, draw_properties, draw_search
 from vfprog.plots.manifold import draw_manifold
 from vfprog.plots.model_checks import draw_health, draw_samples, draw_tightness
 from vfprog.plots.style import save_figure, style
@@ -31,7 +34,8 @@ class ModelFigure(NamedTuple):
 
 def _training(folder: Path, options: PlotsConfig) -> Figure:
     figure = Figure(figsize=(WIDTH, 5), layout="constrained")
-    plot_training(read_table(folder / "history.csv"), figure.subplots(2, 3).ravel().tolist())
+    best = read_json(folder / "architecture.json")["training"]["best_epoch"]
+    plot_training(read_table(folder / "history.csv"), best, figure.subplots(2, 3).ravel().tolist())
     return figure
 
 
@@ -44,7 +48,8 @@ def _health(folder: Path, options: PlotsConfig) -> Figure:
 
 
 def _samples(folder: Path, options: PlotsConfig) -> Figure:
-    return draw_samples(read_table(folder / "samples.csv"))
+    canvas = read_canvas(folder, options)
+    return draw_samples(read_table(folder / "samples.csv"), canvas.indices)
 
 
 def _gallery(folder: Path, options: PlotsConfig) -> Figure:
@@ -70,9 +75,9 @@ TIGHTNESS = ModelFigure(
     "tightness",
     "Evidence and how tight its bounds are",
     "Each bound lies below the log evidence and rises towards it with the number of draws; where it no longer rises, "
-    "the evidence is reached. What the ELBO lacks is the guide's divergence from the true posterior. Every row is scored "
-    "by the probability of its recorded cells (1 dB for fields; at or below the floor at the floor), so that "
-    "likelihoods compare.",
+    "the evidence is reached. What the ELBO lacks is the guide's divergence from the true posterior; where the guide "
+    "sees another view, also what that view cannot tell. Every row is scored by the probability of its recorded cells "
+    "(1 dB for fields; at or below the floor at the floor), so that likelihoods compare.",
     _tightness,
 )
 HEALTH = ModelFigure(
@@ -109,15 +114,92 @@ MANIFOLD = ModelFigure(
     "at 0.",
     _manifold,
 )
-COMMON = [GALLERY, RECONSTRUCTIONS, TIGHTNESS, HEALTH, SAMPLES, TRAINING]
-NORMAL_PRIOR = [GALLERY, RECONSTRUCTIONS, MANIFOLD, TIGHTNESS, HEALTH, SAMPLES, TRAINING]
+PROPERTIES = ModelFigure(
+    "properties",
+    "Properties and the latent space",
+    "A head that was trained with the model reads properties off the latents, so that fields lie in latent space by "
+    "them. MD is a weighted mean of the field: of the same field, ridge regression is exact there and can only be "
+    "equalled. Asked of the eye's next field, both are without the noise that a field shares with its own MD.",
+    draw_properties,
+)
+SEARCH = ModelFigure(
+    "search",
+    "The nearest plausible fields with a wanted property",
+    "The first map of each row is a held-out eye's last field as decoded, the others the nearest latents at which the "
+    "head reads the wanted value, near in posterior SDs and drawn to where training fields lie. An illustration, not a "
+    "forecast: it takes the shortest way, whatever way the disease would take. Maps are as a right eye's patient sees "
+    "the field.",
+    draw_search,
+)
+INTERPOLATION = ModelFigure(
+    "interpolation",
+    "Between two fields",
+    "Fields decoded along the straight line and along the arc between the latents of two held-out fields, the MD of "
+    "each above it. The arc keeps the distance from the prior's centre and may pass through deeper loss than either "
+    "end; the line cuts through the middle, where fields are mild or ordinary, and so the density is higher.",
+    draw_interpolation,
+)
+GUIDED = [PROPERTIES, SEARCH, INTERPOLATION]
+INFORMATION = ModelFigure(
+    "information",
+    "Information curve, and ridge regression",
+    "Each point is a model of one beta, its rows predicted by models that never saw their patient. The rate bounds "
+    "from above what the latents keep of the view seen. The gain is how much more probable they make the other view's "
+    "records than a model of that view alone: a lower bound on what they say of it, but for its entropy, which is not "
+    "known. The decoder takes locations to be independent given the latents; the normal with full covariance does not, "
+    "so the gain over it can be negative. Bars and lines are 95 % intervals over patients; the title of the middle "
+    "panel compares with the better of the two ridge regressions.",
+    draw_information,
+)
+VIEWS = ModelFigure(
+    "views",
+    "The predicted view",
+    "Fields of patients left out, from little loss to much: what the guide saw, the view it did not see as measured, "
+    "its prediction (the median) and how wide the 90 % interval of a measured test is.",
+    draw_views,
+)
+ARCHETYPES = ModelFigure(
+    "archetypes",
+    "Archetypes",
+    "The corners of the latent simplex, from best to worst: every row is a mixture of these. A field has the name of "
+    "the classical defect whose shape its pattern has (r, correlation with that defect's locations), or of its depth "
+    "where the whole field is lost or none of it; the nearest name is not always a near one. Weights are of held-out "
+    "rows: their mean, and the largest of any row.",
+    draw_archetypes,
+)
+TRAJECTORIES = ModelFigure(
+    "trajectories",
+    "Weights of rows, and of eyes over time",
+    "The simplex laid flat, a corner an archetype. Of fields, the eyes whose mixture changed most: each visit by "
+    "itself, in order of time, the last one filled, and the weights over the years. Single visits are noisy, so is a "
+    "path.",
+    draw_trajectories,
+)
+NUMBER = ModelFigure(
+    "number",
+    "Number of archetypes, and whether they come out again",
+    "Mean absolute difference of held-out values from their reconstruction, with 95 % intervals over patients: of the "
+    "row itself, whose noise counts as if it were to be explained, and of the eye's next field. Right: each "
+    "archetype's correlation with its partner in another training, as deviations from the mean training row. All "
+    "trainings start from linear archetypes of their rows, which other rows change.",
+    draw_number,
+)
+MIXTURES = ModelFigure(
+    "mixtures",
+    "Mixtures between two rows",
+    "At both ends held-out rows in which one archetype weighs most, and what is decoded along the straight line "
+    "between their weights.",
+    draw_mixtures,
+)
+ARCHETYPAL = [ARCHETYPES, TRAJECTORIES, NUMBER, MIXTURES]
+COMMON = [GALLERY, RECONSTRUCTIONS, MANIFOLD, TIGHTNESS, HEALTH, SAMPLES, TRAINING]
 
 MODEL_FIGURES: dict[str, list[ModelFigure]] = {
-    "vae": NORMAL_PRIOR,
-    "field": NORMAL_PRIOR,
-    "two_view": NORMAL_PRIOR,
-    "archetypes": COMMON,
-    "guided": NORMAL_PRIOR,
+    "vae": COMMON,
+    "field": COMMON,
+    "two_view": [INFORMATION, VIEWS, *COMMON],
+    "archetypes": [*ARCHETYPAL, *COMMON],
+    "guided": [*GUIDED, *COMMON],
 }
 
 

@@ -65,6 +65,7 @@ class Results:
     split: pd.DataFrame | None
     qc: dict[str, Any]
     quarantine: pd.DataFrame
+    typicality: pd.DataFrame
     history: pd.DataFrame
     card: dict[str, Any]
 
@@ -129,6 +130,7 @@ def load_results(
         split=read_table(split) if split else None,
         qc=read_json(cohort_dir / "qc.json"),
         quarantine=table("quarantine.csv"),
+        typicality=table("typicality.csv"),
         history=read_table(model_dir / "history.csv"),
         card=read_json(model_dir / "card.json"),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from vfprog.plots.evaluation import at_shown_firsts
 from vfprog.plots.labels import BASELINES, FORECASTS, method_label
 from vfprog.plots.results import MIN_PATIENTS, Results
 from vfprog.plots.retest import in_words
-from vfprog.report.blocks import Cell, Fact, Picture, Section, Table, embedded, headers, number_cell, row
+from vfprog.report.blocks import Cell, Fact, Picture, Section, Table, embedded, headers, row
 from vfprog.report.detection import detection_content
 from vfprog.report.eyes_table import eyes_table, eyes_text
 from vfprog.report.format import (
@@ -25,6 +24,7 @@ from vfprog.report.format import (
     plain,
     quantity,
 )
+from vfprog.report.quality import quality_section
 from vfprog.report.rates import rates_content
 from vfprog.report.scores import (
     evaluated,
@@ -38,7 +38,6 @@ from vfprog.report.scores import (
 )
 from vfprog.report.trust import trust_content
 
-QUARANTINE_SHOWN = 20
 SURELY = 0.95  # posterior probability from which an eye is counted as worsening
 
 ALT = {
@@ -79,7 +78,7 @@ def index_page(
     """Context of the index page; ``pages`` is the number of eye pages, ``models`` as in ``models.csv``."""
     sections = [
         _summary(results, rates, figures_dir),
-        _quality(results),
+        quality_section(results),
         _rates(results, figures_dir),
         _model(name, results, models, figures_dir),
         _evaluation(results, figures_dir),
@@ -142,42 +141,6 @@ def _rates(results: Results, figures_dir: Path) -> Section:
     return Section("rates", "Rates", text, tables=tables, pictures=[picture(figures_dir, "rates")])
 
 
-def _quality(results: Results) -> Section:
-    qc, quarantine = results.qc, results.quarantine
-    facts = [
-        Fact("Rows read", count(qc["rows_read"])),
-        Fact("Rows that could not be used", count(qc["quarantined"])),
-        Fact("Fields", count(qc["fields"])),
-        Fact("Fields used", count(qc["included_fields"])),
-    ]
-    tables = [
-        _counts("Fields excluded, by reason", "Reason", qc["excluded"]),
-        _counts("Findings", "What was found", qc["findings"]),
-    ]
-    shown = quarantine.head(QUARANTINE_SHOWN)
-    if len(shown):
-        caption = (
-            f"Rows that could not be used: {len(shown)} of {count(len(quarantine))}, all in quarantine.csv"
-        )
-        names = [c.SOURCE, c.ROW, "column", "value", "problem"]
-        rows = [row(*map(plain, values)) for values in blank_where_missing(shown[names])]
-        tables.append(Table(caption, headers("File", "Row", "Column", "Value", "Problem"), rows))
-    return Section("quality", "Data quality", list(qc["notes"]), facts, [t for t in tables if t.rows])
-
-
-def blank_where_missing(table: pd.DataFrame) -> Iterable[tuple[Any, ...]]:
-    """Rows with empty text for missing values, also in columns that hold nothing but numbers or nothing at all."""
-    return table.astype(object).fillna("").itertuples(index=False, name=None)
-
-
-def _counts(caption: str, what: str, counts: dict[str, int]) -> Table:
-    rows = [
-        [Cell(name.replace("_", " ")), number_cell(count(n), n)]
-        for name, n in sorted(counts.items(), key=lambda item: -item[1])
-    ]
-    return Table(caption, headers(what, "Number"), rows)
-
-
 def _model(name: str, results: Results, models: pd.DataFrame, figures_dir: Path) -> Section:
     card = results.card
     training = card["training"]
@@ -200,7 +163,16 @@ def _model(name: str, results: Results, models: pd.DataFrame, figures_dir: Path)
         ),
         _card_table("Residual process (log or logit scale, but learning and offset in dB)", card["residual"]),
     ]
-    units = {"elbo": "ELBO", "kl": "KL", "retest_mae": "retest MAE (dB)", "c2st_accuracy": "C2ST accuracy"}
+    units = {
+        "elbo": "ELBO",
+        "kl": "KL",
+        "retest_mae": "retest MAE (dB)",
+        "forecast_mae": "forecast MAE (dB)",
+        "c2st_accuracy": "C2ST accuracy",
+        "c2st_lower": "C2ST lower",
+        "c2st_upper": "C2ST upper",
+        "ess": "ESS",
+    }
     labels = [units.get(name, name.replace("_", " ")) for name in models.columns]
     rows = [row(*map(plain, values)) for values in models.itertuples(index=False)]
     caption = "Models of this run (ELBO, evidence, gap, KL, distortion: nats a field on held-out patients)"

@@ -18,6 +18,7 @@ from vfprog.plots.style import FieldKind
 from vfprog.report.blocks import Cell, Fact, Header, Map, Table, headers, number_cell, row
 from vfprog.report.eyes import Z_PATH, EyeData
 from vfprog.report.format import MISSING, interval, number, p_value, probability, quantity
+from vfprog.report.further_loss import further_loss_maps, further_notes
 from vfprog.report.rates import milestones, rate_map, regions_table
 from vfprog.report.svg import FieldMaps, latent_chart, md_chart
 
@@ -62,6 +63,8 @@ class EyePage:
     forecasts: list[Map]
     widths: list[Map]
     width_legend: Markup
+    further_notes: list[str]
+    further_loss: list[Map]
     latents: list[Map]
     visits: Table
     neighbours: list[Cell]
@@ -107,6 +110,8 @@ def eye_page(eye: EyeData, drawer: FieldMaps, method: str, pages: int, locations
         forecasts=_forecast_maps(eye, drawer, width=False),
         widths=_forecast_maps(eye, drawer, width=True),
         width_legend=drawer.legend("width"),
+        further_notes=further_notes(eye.further_loss),
+        further_loss=further_loss_maps(eye.further_loss, rate[c.EYE], locations, drawer),
         latents=_latent_charts(eye),
         visits=_visits_table(eye.visits),
         neighbours=_neighbours(at, pages),

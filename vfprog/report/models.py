@@ -14,81 +14,21 @@ from vfprog.io import read_json, read_table, write_text
 from vfprog.plots.compare import draw_comparison
 from vfprog.plots.models import MODEL_FIGURES
 from vfprog.plots.style import save_figure, style
+from vfprog.report.archetypes import archetypes_section
 from vfprog.report.blocks import Cell, Fact, Header, Section, Table, embedded, number_cell
+from vfprog.report.bottleneck import bottleneck_section
 from vfprog.report.environment import environment
 from vfprog.report.format import count, estimate, number, plain, quantity
+from vfprog.report.guided import guided_section
+from vfprog.report.model_words import COLUMNS, KINDS, OPTIONS, ROWS
+from vfprog.report.sweep import sweep_section
 
-# Columns of models.csv as the pages show them: heading, decimals, meaning.
-COLUMNS = {
-    "latent_dim": ("Latents", 0, "Number of latents."),
-    "active_units": ("In use", 0, "Latents that carry more than 0.05 nats a row on held-out rows."),
-    "beta": (
-        "\N{GREEK SMALL LETTER BETA}",
-        2,
-        "Weight of the log-likelihood: loss = KL \N{MINUS SIGN} beta log p.",
-    ),
-    "evidence": (
-        "Evidence",
-        2,
-        "Importance-weighted bound on the log probability of the recorded cells at 1000 draws, nats a held-out row; "
-        "more is better. Compares across likelihoods and kinds, but only on the same rows.",
-    ),
-    "elbo": ("ELBO", 2, "The evidence lower bound of the guide, with closed-form KL, nats a row."),
-    "gap": ("Gap", 2, "Evidence less ELBO: what the guide loses against the true posterior, nats a row."),
-    "kl": ("Rate", 2, "KL of the guide from the prior, nats a row: what the latents carry."),
-    "distortion": (
-        "Distortion",
-        2,
-        "Negative expected log-likelihood, nats a row: ELBO = \N{MINUS SIGN}distortion \N{MINUS SIGN} rate.",
-    ),
-    "retest_mae": (
-        "Retest error (dB)",
-        3,
-        "Mean absolute difference of one field's decoded field from the mean of the eye's other retests.",
-    ),
-    "forecast_mae": (
-        "Forecast error (dB)",
-        3,
-        "Mean absolute error of later visits, each location forecast as the decoded mean of the eye's past visits.",
-    ),
-    "c2st_accuracy": (
-        "Two-sample accuracy",
-        3,
-        "How often a classifier tells drawn rows from held-out ones, on patients it did not learn from, with its 95 % "
-        "interval; 0.5 is best.",
-    ),
-    "seconds": ("Training (s)", 0, "Seconds of training."),
-}
-KINDS = {
-    "vae": "Variational autoencoder of an eye's series",
-    "field": "Nonlinear latent-variable model",
-    "two_view": "Deep information bottleneck of two views",
-    "archetypes": "Deep archetypal analysis",
-    "guided": "Property-guided latent space",
-}
-# What rows are, by the data of a model or its views.
-ROWS = {
-    "fields": "Visual fields",
-    "digits": "Digits (8 \N{MULTIPLICATION SIGN} 8)",
-    "faces": "Faces (25 \N{MULTIPLICATION SIGN} 25)",
-    "structure_function": "Fields seen from the nerve fibre layer",
-    "fellow_eye": "Fields seen from the fellow eye",
-    "hemifield": "Inferior hemifields seen from the superior ones",
-    "early_later": "Later fields seen from the first visits",
-}
-# Options of the kinds that have them, as a page names them.
-OPTIONS = {
-    "likelihood": "Likelihood",
-    "floor": "Values at the floor",
-    "guide": "Covariance of the guide",
-    "decoder_hidden": "Hidden layers of the decoder",
-    "encoder_hidden": "Hidden layers of the guide",
-    "archetypes": "Archetypes",
-    "side": "Side information",
-    "properties": "Properties",
-}
 # What a kind's page shows beside its figures; each function takes the model's folder.
-MODEL_SECTIONS: dict[str, list[Callable[[Path], Section]]] = {}
+MODEL_SECTIONS: dict[str, list[Callable[[Path], Section]]] = {
+    "archetypes": [archetypes_section],
+    "two_view": [bottleneck_section],
+    "guided": [guided_section],
+}
 
 
 @dataclass(frozen=True)
@@ -156,6 +96,7 @@ def write_models_report(
     cohorts: list[str],
     target: Path,
     plots: PlotsConfig,
+    sweep: Path | None = None,
 ) -> None:
     """Write ``<model>.html`` of every model, the comparison's figures and then ``index.html`` into ``target``'s folder.
 
@@ -174,22 +115,27 @@ def write_models_report(
         Cohorts that have a report, to link to.
     target : Path
         ``index.html``.
+    sweep : Path or None
+        ``sweep.csv``, where the run has a sweep: a section of the comparison.
     """
     folder, table = target.parent, read_table(models_table)
     models = [read_model(path, name) for name, path in folders.items()]
     template = environment().get_template("models.html.j2")
     for model in models:
-        page = model_page(model, table[table["model"] == model.name].iloc[0])
+        page = model_page(model, rows_of([model], table).iloc[0])
         write_text(template.render(page=page), folder / model.page)
     for stale in set(folder.glob("*.html")) - {target, *(folder / model.page for model in models)}:
         stale.unlink()
     groups = by_rows(models)
     with style(plots):
         for rows, group in groups.items():
-            names = [model.name for model in group]
-            compared = draw_comparison(table.set_index("model").loc[names].reset_index())
-            save_figure(compared, folder / f"comparison-{rows}.svg")
-    write_text(template.render(page=comparison_page(run, groups, table, cohorts, folder)), target)
+            if len(group) > 1:
+                compared = draw_comparison(rows_of(group, table).reset_index())
+                save_figure(compared, folder / f"comparison-{rows}.svg")
+    page = comparison_page(run, groups, table, cohorts, folder)
+    if sweep is not None:
+        page.sections.append(sweep_section(read_table(sweep), folder / "sweep.svg", plots))
+    write_text(template.render(page=page), target)
 
 
 def by_rows(models: list[Model]) -> dict[str, list[Model]]:
@@ -210,7 +156,7 @@ def comparison_page(
             rows,
             ROWS[rows],
             tables=[comparison_table(group, table)],
-            pictures=[embedded(figures_dir / f"comparison-{rows}.svg", alt)],
+            pictures=[embedded(figures_dir / f"comparison-{rows}.svg", alt)] if len(group) > 1 else [],
         )
         for rows, group in groups.items()
     ]
@@ -223,29 +169,40 @@ def comparison_page(
     warnings = [
         f"{model.name}: {words}" for group in groups.values() for model in group for words in model.warnings
     ]
-    meanings = [Header(label, help=meaning) for label, _, meaning in COLUMNS.values()]
+    meanings = [Header(label, help=meaning) for label, _, meaning in _shown(table).values()]
     return ModelsPage(f"Models of run {run}", links, warnings, text, sections, meanings)
 
 
 def comparison_table(models: list[Model], table: pd.DataFrame) -> Table:
     """A row a model; columns in which none has a value are left out."""
-    rows = table.set_index("model").loc[[model.name for model in models]]
-    shown = {name: spec for name, spec in COLUMNS.items() if name in rows and rows[name].notna().any()}
+    rows = rows_of(models, table)
+    shown = _shown(rows)
     cells = [
         [
             Cell(model.name, href=model.page),
             Cell(model.words),
-            *(_value(rows.loc[model.name], name, digits) for name, (_, digits, _) in shown.items()),
+            *(_value(row, name, digits) for name, (_, digits, _) in shown.items()),
         ]
-        for model in models
+        for model, (_, row) in zip(models, rows.iterrows(), strict=True)
     ]
     heads = [Header("Model"), Header("What it is"), *(Header(label) for label, _, _ in shown.values())]
     return Table(f"Models of {ROWS[models[0].rows].lower()}", heads, cells)
 
 
+def _shown(rows: pd.DataFrame) -> dict[str, tuple[str, int, str]]:
+    """The columns in which some model has a value."""
+    return {name: spec for name, spec in COLUMNS.items() if name in rows and rows[name].notna().any()}
+
+
+def rows_of(models: list[Model], table: pd.DataFrame) -> pd.DataFrame:
+    """The models' rows of ``models.csv``, indexed by their names, in the order of ``models``."""
+    return table.set_index("model").loc[[model.name for model in models]]
+
+
 def _value(row: pd.Series, name: str, digits: int) -> Cell:
     value = float(row[name])
-    bounds = [float(row.get(f"{name}_{side}", float("nan"))) for side in ("lower", "upper")]
+    stem = name.removesuffix("_accuracy")
+    bounds = [float(row.get(f"{stem}_{side}", float("nan"))) for side in ("lower", "upper")]
     return number_cell(estimate(value, bounds[0], bounds[1], digits), value)
 
 
@@ -290,10 +247,15 @@ def learnt_from(training: dict[str, Any]) -> str:
         )
     simulated = training["population_series"]
     beside = f", and {quantity(simulated, 'simulated row')} beside them" if simulated else ""
+    left_out = (
+        f" This is the model that left fold {training['fold']} of the patients out; its scores are over all folds."
+        if training["fold"]
+        else ""
+    )
     return (
         f"Learnt from {quantity(training['fields'], 'field')} of {quantity(training['eyes'], 'eye')} of "
         f"{quantity(training['patients'], 'training patient')} ({', '.join(training['cohorts'])}){beside}. Its test "
-        "patients were never seen."
+        f"patients were never seen.{left_out}"
     )
 
 

@@ -26,6 +26,7 @@ def write_report(
     detection: Path | None,
     rates_truth: Path | None,
     trust: Path | None,
+    further_loss: Path | None,
     report: ReportConfig,
     plots: PlotsConfig,
     rates: RatesConfig,
@@ -46,6 +47,8 @@ def write_report(
     split, retest, detection, rates_truth, trust : Path or None
         ``split.csv`` of a training cohort, ``retest.csv`` of one with retests, ``detection.csv`` and
         ``rates_truth.csv`` where the truth is known, ``sbc.csv`` where the posterior was checked.
+    further_loss : Path or None
+        ``further_loss.parquet``, where the config asks for it.
     """
     results = load_results(
         cohort_dir,
@@ -63,7 +66,10 @@ def write_report(
         name, cohort, results, cohort_dir / "figures", read_table(models_table), rates, pages
     )
 
-    drawer, eyes = FieldMaps(results.xy, plots), Eyes(results)
+    drawer, eyes = (
+        FieldMaps(results.xy, plots),
+        Eyes(results, read_table(further_loss) if further_loss else None),
+    )
     template = templates.get_template("eye.html.j2")
     method = results.trajectories.attrs["method"]
     for _, rate in results.rates.head(pages).iterrows():

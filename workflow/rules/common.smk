@@ -8,6 +8,21 @@ SIMULATED = [name for name, cohort in cfg.cohorts.items() if cohort.simulate]
 KNOWN = [
     name for name, cohort in cfg.cohorts.items() if cohort.truth or cohort.simulate
 ]
+BENCHMARKS = [name for name in LEARNED if cfg.cohorts[name].benchmark]
+# The models of the config, and those of its sweep: one a point of the parameter space, named by its folder.
+SWEPT = {}
+if cfg.sweep:
+    SPACE = Paramspace(pd.DataFrame(cfg.sweep.points))
+    SWEPT = {
+        f"sweep/{folder}": point
+        for folder, point in zip(SPACE.instance_patterns, cfg.sweep.points)
+    }
+MODELS = dict(cfg.models) | {
+    name: cfg.sweep.options(cfg.models[cfg.sweep.model], point)
+    for name, point in SWEPT.items()
+}
+# Tables that a kind of model has beside those of every model: each kind's rules name theirs, its figures read them.
+KIND_TABLES = {}
 FETCHED = [name for name, cohort in cfg.cohorts.items() if cohort.download]
 
 
@@ -63,23 +78,51 @@ def splits_of(cohorts):
 
 def structures(cohorts):
     """The columns of the nerve fibre layer that cohorts have, each once."""
-    return list(dict.fromkeys(col for name in cohorts for col in cfg.cohorts[name].structure))
+    return list(
+        dict.fromkeys(col for name in cohorts for col in cfg.cohorts[name].structure)
+    )
 
 
 def network_cohorts(wildcards):
     """The cohorts whose patients a model's networks learn from; none where it learns from images."""
-    model = cfg.models[name_and_fold(wildcards)[0]]
+    model = MODELS[name_and_fold(wildcards)[0]]
     if model.on_images:
         return []
     return model.train.cohorts or LEARNED
 
 
+def held_out_cohorts(wildcards):
+    """The cohorts whose patients a model is held against: those learned from, for a model of two views by itself."""
+    model = MODELS[name_and_fold(wildcards)[0]]
+    if model.on_images:
+        return []
+    cohorts = network_cohorts(wildcards) if model.kind == "two_view" else LEARNED
+    return cohorts or list(cfg.cohorts)
+
+
+def held_out_of(wildcards):
+    """Their visits, and their splits, whose test patients are taken; none for a model of images."""
+    cohorts = held_out_cohorts(wildcards)
+    return {
+        "visits": visits_of(cohorts),
+        "splits": splits_of(cohorts) if LEARNED else [],
+    }
+
+
+def held_out_options(wildcards):
+    """The same as options of a command, with the cohorts' columns of the nerve fibre layer."""
+    files = held_out_of(wildcards) | {
+        "structure": structures(held_out_cohorts(wildcards))
+    }
+    return " ".join(many(flag, some) for flag, some in files.items())
+
+
 def one_of(models):
     """What a wildcard of these models matches: each, and those of its folds."""
-    return f"({'|'.join(models) or 'none'})(/fold-[0-9]+)?"
+    return f"({'|'.join(map(re.escape, models)) or 'none'})(/fold-[0-9]+)?"
 
 
-TRAINED = one_of([name for name, model in cfg.models.items() if not model.folder])
+TRAINED = one_of([name for name, model in MODELS.items() if not model.folder])
 SERIES = one_of(
     [
         name
@@ -93,7 +136,7 @@ GIVEN = one_of([name for name, model in cfg.models.items() if model.folder])
 
 def without_their_patients(model):
     """Folders of the models that score training cohorts, each on patients it never saw: one a fold, or the only one."""
-    whole = cfg.models[model].folder or cfg.models[model].on_images
+    whole = MODELS[model].folder or MODELS[model].on_images
     folds = () if whole else range(1, cfg.split.folds + 1)
     return [f"{RUN}/models/{model}/fold-{i}" for i in folds] or [
         f"{RUN}/models/{model}"
@@ -112,6 +155,12 @@ def scorers(wildcards):
 def cards_of(folders):
     """The models' cards, written last of their files."""
     return [f"{folder}/card.json" for folder in folders]
+
+
+def seed_of(wildcards):
+    """The seed of a model: the run's, or its own in the sweep."""
+    name = name_and_fold(wildcards)[0]
+    return SWEPT[name].seed if name in SWEPT else cfg.seed
 
 
 def name_and_fold(wildcards):

@@ -16,6 +16,7 @@ COHORT_TABLES = [
     "visits.parquet",
     "qc.json",
     "quarantine.csv",
+    "typicality.csv",
     "latents.parquet",
     "trajectories.nc",
     "rates.csv",
@@ -63,6 +64,12 @@ def trust_of(wildcards):
         for table in TRUST_TABLES
         if wildcards.cohort in cfg.trust.cohorts
     ]
+
+
+def further_loss_of(wildcards):
+    """What further loss of a cohort's eyes would look like, where the config asks for it."""
+    asked = bool(cfg.report.further_loss)
+    return [f"{RUN}/{wildcards.cohort}/further_loss.parquet"] if asked else []
 
 
 def further_tables(wildcards):
@@ -115,6 +122,7 @@ rule report:
         detection_of,
         rates_truth_of,
         trust_of,
+        further_loss_of,
         figures=expand(f"{RUN}/{{{{cohort}}}}/figures/{{figure}}.svg", figure=FIGURES),
         card=f"{MODEL}/card.json",
         models=f"{RUN}/models.csv",
@@ -130,9 +138,10 @@ rule report:
             rates=cfg.rates,
         ),
         further=further_tables,
+        further_loss=lambda wc: many("further-loss", further_loss_of(wc)),
         cohort=f"{RUN}/{{cohort}}",
         model=MODEL,
         code=code_digest("report"),
     shell:
-        "vfprog report {params.cohort} {params.model} {input.models} {params.further}"
+        "vfprog report {params.cohort} {params.model} {input.models} {params.further} {params.further_loss}"
         " --options {params.options:q} 2>&1 | tee {log} >&2"

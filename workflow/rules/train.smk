@@ -1,10 +1,7 @@
-# Training of the networks, the two fitting stages after it, and the models' health.
+# Training of the networks, and the two fitting stages after it.
 
 TRAINING_VISITS = visits_of(LEARNED)
 TRAINING_SPLITS = splits_of(LEARNED)
-TESTED_MODELS = [
-    folder for model in cfg.models for folder in without_their_patients(model)
-]
 
 
 rule train:
@@ -23,18 +20,23 @@ rule train:
     resources:
         gpu=1,
     params:
-        options=lambda wc: cfg.models[name_and_fold(wc)[0]].model_dump_json(),
+        # Not what is sought in its space later: to seek more is no reason to train again.
+        options=lambda wc: MODELS[name_and_fold(wc)[0]].model_dump_json(
+            exclude={"search"}
+        ),
         fold=lambda wc: name_and_fold(wc)[1],
         visits=lambda wc, input: many("visits", input.visits),
         splits=lambda wc, input: many("splits", input.splits),
         structure=lambda wc: many("structure", structures(network_cohorts(wc))),
+        benchmarks=many("benchmark", BENCHMARKS),
         checkpoint=f"{RUN}/.checkpoints/{{model}}.pt",
-        seed=cfg.seed,
+        seed=seed_of,
         device=cfg.compute.device,
         torch_threads=cfg.compute.threads.train,
         code=code_digest("train"),
     shell:
-        "vfprog train {output} {params.visits} {params.splits} {params.structure} --checkpoint {params.checkpoint}"
+        "vfprog train {output} {params.visits} {params.splits} {params.structure} {params.benchmarks}"
+        " --checkpoint {params.checkpoint}"
         " --options {params.options:q} --fold {params.fold} --seed {params.seed} --device {params.device}"
         " --threads {params.torch_threads} 2>&1 | tee {log} >&2"
 
@@ -100,30 +102,3 @@ rule card:
         code=code_digest("card"),
     shell:
         "vfprog card {input} {output} {params.name} 2>&1 | tee {log} >&2"
-
-
-rule models:
-    input:
-        cards=cards_of(TESTED_MODELS),
-        visits=TRAINING_VISITS or visits_of(cfg.cohorts),
-        splits=TRAINING_SPLITS,
-        retests=expand(f"{RUN}/{{cohort}}/visits.parquet", cohort=RETESTS),
-    output:
-        f"{RUN}/models.csv",
-    log:
-        f"{RUN}/logs/models.log",
-    threads: cfg.compute.threads.evaluate
-    params:
-        options=cfg.evaluation.model_dump_json(),
-        model=many("model", TESTED_MODELS),
-        visits=lambda wc, input: many("visits", input.visits),
-        splits=many("splits", TRAINING_SPLITS),
-        retests=lambda wc, input: many("retests", input.retests),
-        seed=cfg.seed,
-        device=cfg.compute.device,
-        torch_threads=cfg.compute.threads.evaluate,
-        code=code_digest("models"),
-    shell:
-        "vfprog models {output} {params.model} {params.visits} {params.splits} {params.retests}"
-        " --options {params.options:q} --seed {params.seed} --device {params.device}"
-        " --threads {params.torch_threads} 2>&1 | tee {log} >&2"

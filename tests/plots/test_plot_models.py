@@ -128,8 +128,8 @@ def test_bounds_are_named_by_their_draws(ax: Axes) -> None:
 
 def test_the_gain_is_counted_from_the_elbo(ax: Axes) -> None:
     plot_gain(evidence(), ax)
-    np.testing.assert_allclose(ax.lines[0].get_ydata(), np.array(BOUNDS) - BOUNDS[0])
-    low, high = np.array(ax.collections[0].get_segments())[:, :, 1].T
+    np.testing.assert_allclose(np.array(ax.lines[0].get_ydata(), dtype=float), np.array(BOUNDS) - BOUNDS[0])
+    low, high = np.array(ax.collections[0].get_segments(), dtype=float)[:, :, 1].T
     np.testing.assert_allclose(high - low, 0.4)
 
 

@@ -58,4 +58,5 @@ def test_images_have_neither_names_nor_patients(tmp_path: Path) -> None:
     assert len(section.text) == 1
     assert "patient" not in section.text[0]
     assert "2.400" in section.text[0]
+    assert [row[0].text for row in section.tables[0].rows] == ["1", "2"]
     assert "Nearest defect" not in [head.label for head in section.tables[0].headers]

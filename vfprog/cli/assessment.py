@@ -81,23 +81,25 @@ def typical(
 ) -> None:
     """Find below which evidence a field is untypical (TARGET.json), from the patients that the model learned from.
 
-    Where the run has no such patients, from fields simulated from the shipped population.
+    Where they have few fields, or the run has no such patients, fields simulated from the shipped population are added.
     """
+    import pandas as pd
+
     from vfprog import columns as c
     from vfprog.data.field_examples import simulated_visits
     from vfprog.data.training import read_parts
     from vfprog.inference.checkpoint import load_network
     from vfprog.inference.device import prepare
-    from vfprog.inference.typicality import SIMULATED, field_evidence, fit_typicality
+    from vfprog.inference.typicality import ENOUGH, field_evidence, fit_typicality
     from vfprog.io import write_json
     from vfprog.perimetry.grid import load_grid
 
     grid, place = load_grid("24-2"), prepare(device, threads)
     network = load_network(model / "weights.safetensors", model / "architecture.json", place)
-    if splits:
-        table = read_parts(visits or [], splits, ("train", "validation"), grid)
-    else:
-        table = simulated_visits(SIMULATED, 1, grid, seed)
+    learned = [read_parts(visits or [], splits, ("train", "validation"), grid)] if splits else []
+    missing = ENOUGH - sum(map(len, learned))
+    simulated = [simulated_visits(missing, 1, grid, seed)] if missing > 0 else []
+    table = pd.concat([*learned, *simulated], ignore_index=True)
     evidence = field_evidence(network, table, grid, seed)
     write_json(fit_typicality(evidence, table[c.td(grid.n)].to_numpy(float)).to_card(), target)
 

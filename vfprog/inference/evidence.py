@@ -98,8 +98,8 @@ def _bound(network: LatentModel, batch: Batch, score: Score, draws: tuple[int, .
 def evidence_table(evidence: Evidence, patient: np.ndarray, draws: tuple[int, ...] = DRAWS) -> pd.DataFrame:
     """``evidence.csv``: one row per bound; ``draws`` 0 is the ELBO with closed-form KL.
 
-    ``mean, lower, upper`` are nats a field with a 95 % interval over patients, ``gain, gain_lower, gain_upper`` the same
-    of what the bound gains on the ELBO of the same field, ``ess`` the fields' mean effective sample size.
+    ``mean, lower, upper`` are nats a field with a 95 % interval over patients, ``gain, gain_lower, gain_upper`` the
+    same of what the bound gains on the ELBO of the same field, ``ess`` the fields' mean effective sample size.
     """
     size = {"n_fields": len(patient), "n_patients": len(np.unique(patient))}
     bounds = [(0, evidence.elbo, float("nan"))]

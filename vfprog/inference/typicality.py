@@ -23,7 +23,7 @@ from vfprog.perimetry.grid import Grid
 
 QUANTILE = 0.001  # share of the fields learned from that lies below the threshold
 DRAWS = (100,)  # importance samples of a field's evidence
-SIMULATED = 5000  # fields in place of those learned from, where a run has none
+ENOUGH = 2000  # fields; fewer learned from are made up to so many by simulated ones
 AT_ONCE = 20_000  # fields held as tensors at a time, to bound the memory
 VALUES = np.arange(-40.0, 21.0)  # dB; recorded values whose frequencies are counted, rarer ones with the last
 KNOTS = 6  # of each summary, between which its part is a straight line

@@ -104,7 +104,8 @@ class ArchetypeDecoder(Decoder):
             raise UserError(
                 f"config: models: archetypes: {k} archetypes of {len(x)} training rows; at most {len(x)}"
             )
-        found = LinearArchetypes(filled(x.double().cpu().numpy(), mask.cpu().numpy()), k, START_ROWS).archetypes
+        rows = filled(x.double().cpu().numpy(), mask.cpu().numpy())
+        found = LinearArchetypes(rows, k, START_ROWS).archetypes
         standard = (torch.as_tensor(found).to(x) - self.centre) / self.scale
         middle = standard.mean(0)
         # The linear map that takes each vertex to its archetype: of the vertices V, V'V = k / (k - 1) I.

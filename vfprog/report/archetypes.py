@@ -32,7 +32,7 @@ def uses(table: pd.DataFrame) -> Table:
     rows = []
     for _, row in table.iterrows():
         shape = [Cell(str(row["name"])), number_cell(number(row["correlation"]), row["correlation"])]
-        cells = [number_cell(str(row["archetype"]), row["archetype"]), *(shape if named else [])]
+        cells = [number_cell(number(row["archetype"], 0), row["archetype"]), *(shape if named else [])]
         cells.append(number_cell(number(row["mean"], 2), row["mean"]))
         cells += [
             number_cell(percent(row[name]), row[name])

@@ -112,7 +112,10 @@ def model_of(**section: Any) -> dict[str, Any]:
             "report.further_loss: 'vae' is not among the models of kind guided",
         ),
         (config_of(sweep={"model": "x"}), r"sweep.model: 'x' is not among the models .*: \['vae'\]"),
-        (config_of(sweep={"model": "vae", "latent_dim": [60]}), "sweep.latent_dim: 60 latents for 52 locations"),
+        (
+            config_of(sweep={"model": "vae", "latent_dim": [60]}),
+            "sweep.latent_dim: 60 latents for 52 locations",
+        ),
         (config_of(sweep={"model": "vae", "beta": [1, 1]}), "sweep: beta: .* names a value twice"),
         (config_of(sweep={"model": "vae", "beta": [0]}), r"sweep\.beta\.0: .*greater than 0 \(given: 0\)"),
         (config_of(evaluation={"detection_visits": [2]}), "detection_visits.0: .*greater than or equal to 3"),
@@ -291,14 +294,14 @@ def test_reads_yaml(tmp_path: Path) -> None:
     )
     assert read_config(path).cohorts["clinic"].missing == [-9]
     path.write_text("")
-    with pytest.raises(UserError, match="cohorts: none is given, but models .'vae'. are of fields"):
+    with pytest.raises(UserError, match=r"cohorts: none is given, but models .'vae'. are of fields"):
         read_config(path)
 
 
 def test_models_of_images_need_no_cohort() -> None:
     section = {"kind": "field", "data": "digits", "latent_dim": 2}
     assert not parse_config({"models": {"digits": section}}).cohorts
-    with pytest.raises(UserError, match="trajectory.model: 'vae' is not among the models of kind vae"):
+    with pytest.raises(UserError, match=r"trajectory\.model: 'vae' is not among the models of kind vae"):
         parse_config(config_of(models={"digits": section}))
 
 

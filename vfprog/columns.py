@@ -21,7 +21,9 @@ PSD = "psd"  # pattern standard deviation, dB
 INCLUDED = "included"  # bool: used for models, rates and forecasts
 REASON = "reason"  # why a field is not included; empty text where it is
 
-SENS_FLOOR = "sens_floor"  # where TD alone is given: normal sensitivity + TD at or below it is at the floor, dB
+SENS_FLOOR = (
+    "sens_floor"  # where TD alone is given: normal sensitivity + TD at or below it is at the floor, dB
+)
 
 FALSE_POSITIVES = "false_positives"  # fractions, 0 to 1
 FALSE_NEGATIVES = "false_negatives"

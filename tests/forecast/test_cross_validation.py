@@ -16,11 +16,11 @@ from vfprog.cli.models import calibrate, models, train
 from vfprog.cli.scores import evaluate
 from vfprog.config import (
     EvaluationConfig,
-    VaeConfig,
     RatesConfig,
     SplitConfig,
     TrainConfig,
     TrajectoryConfig,
+    VaeConfig,
 )
 from vfprog.data.schema import write_visits
 from vfprog.data.split import TEST, TRAIN, patients_of, split_patients

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from vfprog.config import EvaluationConfig, ModelConfig
+from vfprog.config import EvaluationConfig, VaeConfig
 from vfprog.data.series import Series
 from vfprog.errors import UserError
 from vfprog.forecast.retest import retest_error
@@ -21,7 +21,9 @@ OPTIONS = EvaluationConfig(bootstrap=100)
 @pytest.fixture(scope="module")
 def static() -> LatentTrajectory:
     torch.manual_seed(0)
-    vae = build_vae(VaeConfig(latent_dim=2, decoder_hidden=[4], encoder_hidden=[4]), {"locations": 52}).double()
+    vae = build_vae(
+        VaeConfig(latent_dim=2, decoder_hidden=[4], encoder_hidden=[4]), {"locations": 52}
+    ).double()
     xy = torch.as_tensor(load_grid("24-2").xy)
     return LatentTrajectory(vae, ResidualProcess(xy).double(), network=True, drift=False)
 

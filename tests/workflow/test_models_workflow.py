@@ -29,7 +29,13 @@ FIELDS = {
     },
     "models": {
         "vae": SIZES,
-        "plain": {**SIZES, "kind": "field", "likelihood": "normal", "floor": "measured", "guide": "isotropic"},
+        "plain": {
+            **SIZES,
+            "kind": "field",
+            "likelihood": "normal",
+            "floor": "measured",
+            "guide": "isotropic",
+        },
         "full": {**SIZES, "kind": "field", "guide": "full"},
         "hemifield": {**SIZES, "kind": "two_view", "views": "hemifield", "betas": [1.0]},
         "guided": {**SIZES, "kind": "guided"},
@@ -57,7 +63,7 @@ def made(clone: Callable[[], Path]) -> dict[str, Path]:
     for config in (FIELDS, DIGITS):
         name = str(config["run"])
         run = Run(folder, folder / f"{name}.yaml")
-        run.config.write_text(yaml.safe_dump(config))
+        run.config.write_text(yaml.safe_dump(config, sort_keys=False))
         done = run.snakemake("--show-failed-logs")
         assert done.returncode == 0, done.stderr[-8000:]
         assert run.planned() == set()  # and a second run has nothing to do

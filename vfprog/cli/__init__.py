@@ -3,4 +3,15 @@
 from vfprog.cli import archetypes, assessment, cohorts, eyes, guided, models, pages, scores
 from vfprog.cli.app import app, verbs
 
-__all__ = ["app", "archetypes", "assessment", "cohorts", "eyes", "guided", "models", "pages", "scores", "verbs"]
+__all__ = [
+    "app",
+    "archetypes",
+    "assessment",
+    "cohorts",
+    "eyes",
+    "guided",
+    "models",
+    "pages",
+    "scores",
+    "verbs",
+]

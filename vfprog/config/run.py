@@ -275,8 +275,8 @@ class Config(Section):
             if not self.cohorts[cohort].structure:
                 raise ValueError(
                     f"models.{name}.views: structure_function: cohort '{cohort}' has no `structure`, the columns of "
-                    f"the nerve fibre layer; name them, leave it out of models.{name}.train.cohorts, or choose hemifield, "
-                    "fellow_eye or early_later"
+                    f"the nerve fibre layer; name them, leave it out of models.{name}.train.cohorts, or choose "
+                    "hemifield, fellow_eye or early_later"
                 )
 
     def _check_twins(self) -> None:

@@ -82,9 +82,7 @@ def network_card(name: str, architecture: dict[str, Any]) -> dict[str, Any]:
     """The card of a model of single rows, beside whose networks nothing is fitted."""
     training = architecture["training"]
     if training.get("images"):
-        data = (
-            f"{training['images']} images that an installed package brings; the others of them were kept apart."
-        )
+        data = f"{training['images']} images that an installed package brings; the others of them were kept apart."
     else:
         data = (
             f"{training['population_series']} fields simulated from the shipped population, and those of "

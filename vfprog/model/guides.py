@@ -12,7 +12,9 @@ from torch import Tensor
 from vfprog.data.examples import Examples
 from vfprog.model.nets import LARGEST_LOG_SD, mean_and_sd, mlp
 
-LARGEST_INPUT = 10.0  # SDs; an input that hardly varied in training, a pixel at the edge, would throw the network off
+LARGEST_INPUT = (
+    10.0  # SDs; an input that hardly varied in training, a pixel at the edge, would throw the network off
+)
 SMALLEST_LOG_SD = -6.0  # an exactly known latent would make the KL, and its gradient, infinite
 
 

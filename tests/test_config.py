@@ -100,6 +100,8 @@ def model_of(**section: Any) -> dict[str, Any]:
         (model_of(kind="field", latent_dim=53), "53 latents for 52 locations; at most 52"),
         (model_of(kind="field", data="digits", latent_dim=65), "65 latents for 64 locations"),
         (model_of(kind="two_view", views="sideways"), r"views: .*'hemifield'.*given: 'sideways'"),
+        (model_of(kind="field", seeds=[2, 2]), r"seeds: \[2, 2\] names one twice"),
+        (config_of(seed=3, models={"vae": {"seeds": [3]}}), "models.vae.seeds: 3 is the run's own seed"),
         (model_of(kind="archetypes", archetypes=1), "archetypes: .*greater than or equal to 2"),
         (model_of(kind="guided", properties=["iop"]), r"properties\.0: .*'md'"),
         (model_of(kind="guided", properties=["md", "md"]), "properties: .* names one twice"),

@@ -36,7 +36,7 @@ FIELDS = {
             "floor": "measured",
             "guide": "isotropic",
         },
-        "full": {**SIZES, "kind": "field", "guide": "full"},
+        "full": {**SIZES, "kind": "field", "guide": "full", "seeds": [2]},
         "hemifield": {**SIZES, "kind": "two_view", "views": "hemifield", "betas": [1.0]},
         "guided": {**SIZES, "kind": "guided"},
         "archetypes": {
@@ -74,8 +74,12 @@ def made(clone: Callable[[], Path]) -> dict[str, Path]:
 @pytest.mark.parametrize("config", [FIELDS, DIGITS], ids=["fields", "digits"])
 def test_every_model_has_a_row_figures_and_a_page(made: dict[str, Path], config: dict) -> None:
     folder = made[config["run"]]
-    table = pd.read_csv(folder / "models.csv").set_index("model")
+    trainings = pd.read_csv(folder / "models.csv")
+    table = trainings.drop_duplicates("model").set_index("model")
     assert list(table.index) == list(config["models"])
+    assert len(trainings) == len(table) + sum(
+        len(section.get("seeds", [])) for section in config["models"].values()
+    )
     assert (table["evidence"] >= table["elbo"]).all()
     for name, section in config["models"].items():
         kind = section.get("kind", "vae")
@@ -98,6 +102,14 @@ def test_a_two_latent_manifold_of_images_covers_its_plane(made: dict[str, Path])
     table = pd.read_parquet(made["digits"] / "models" / "digits" / "manifold.parquet")
     assert (table["first"].unique().tolist(), table["second"].unique().tolist()) == ([1], [2])
     assert len(table) == 121 and {"x_1", "x_64"} <= set(table) and "x_65" not in table
+
+
+def test_a_further_seed_is_a_row_and_a_spread(made: dict[str, Path]) -> None:
+    table = pd.read_csv(made["fields"] / "models.csv")
+    full = table[table["model"] == "full"]
+    assert full["seed"].tolist() == [7, 2] and full["evidence"].nunique() == 2
+    assert (made["fields"] / "models" / "full" / "seed-2" / "weights.safetensors").exists()
+    assert '<section id="seeds">' in (made["fields"] / "models" / "report" / "index.html").read_text()
 
 
 def test_a_sweep_trains_every_point_and_stands_on_the_models_page(made: dict[str, Path]) -> None:

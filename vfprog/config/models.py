@@ -61,6 +61,11 @@ class NetworkConfig(Section):
         [192, 192], description="Widths of the guide's hidden layers; none: a linear guide"
     )
     train: TrainConfig = Field(TrainConfig(), description="Training")
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(
+        [],
+        description="Further seeds than the run's: from each the model is trained and assessed once more, in a folder "
+        "of its own, and the models' page shows the spread",
+    )
 
     @property
     def locations(self) -> int:
@@ -76,6 +81,12 @@ class NetworkConfig(Section):
     def on_images(self) -> bool:
         """Whether it learns from bundled images, and so from no cohort."""
         return False
+
+    @model_validator(mode="after")
+    def _seeds_differ(self) -> NetworkConfig:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds: {self.seeds} names one twice; each must stand once")
+        return self
 
     @model_validator(mode="after")
     def _fewer_latents_than_locations(self) -> NetworkConfig:

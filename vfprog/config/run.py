@@ -196,6 +196,11 @@ class Config(Section):
         self._check_twins()
         self._check_further_loss()
         self._check_sweep()
+        for name, model in self.models.items():
+            if self.seed in model.seeds:
+                raise ValueError(
+                    f"models.{name}.seeds: {self.seed} is the run's own seed, from which it is trained in any case"
+                )
         self._check_trust()
         self._check_sources_apart()
         self._check_eyes_apart()

@@ -21,6 +21,7 @@ from vfprog.report.environment import environment
 from vfprog.report.format import count, estimate, number, plain, quantity
 from vfprog.report.guided import guided_section
 from vfprog.report.model_words import COLUMNS, KINDS, OPTIONS, ROWS
+from vfprog.report.seeds import seeds_section
 from vfprog.report.sweep import sweep_section
 
 # What a kind's page shows beside its figures; each function takes the model's folder.
@@ -118,7 +119,8 @@ def write_models_report(
     sweep : Path or None
         ``sweep.csv``, where the run has a sweep: a section of the comparison.
     """
-    folder, table = target.parent, read_table(models_table)
+    folder, trainings = target.parent, read_table(models_table)
+    table = trainings.drop_duplicates("model")  # the run's own seed comes first
     models = [read_model(path, name) for name, path in folders.items()]
     template = environment().get_template("models.html.j2")
     for model in models:
@@ -133,6 +135,8 @@ def write_models_report(
                 compared = draw_comparison(rows_of(group, table).reset_index())
                 save_figure(compared, folder / f"comparison-{rows}.svg")
     page = comparison_page(run, groups, table, cohorts, folder)
+    if trainings["model"].duplicated().any():
+        page.sections.append(seeds_section(trainings))
     if sweep is not None:
         page.sections.append(sweep_section(read_table(sweep), folder / "sweep.svg", plots))
     write_text(template.render(page=page), target)

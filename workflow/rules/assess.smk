@@ -1,7 +1,9 @@
 # Every trained model held to rows that it never saw, and every cohort's fields to the model behind its rates.
 
 TESTED_MODELS = [
-    folder for model in cfg.models for folder in without_their_patients(model)
+    folder
+    for model in [*cfg.models, *AGAIN]
+    for folder in without_their_patients(model)
 ]
 ASSESSMENT = [
     "assessment.json",
@@ -28,7 +30,7 @@ rule assess:
         held_out=held_out_options,
         retests=lambda wc, input: many("retests", input.retests),
         model=f"{RUN}/models/{{model}}",
-        name=lambda wc: name_and_fold(wc)[0],
+        name=name_in_config,
         seed=cfg.seed,
         device=cfg.compute.device,
         torch_threads=cfg.compute.threads.evaluate,

@@ -21,6 +21,13 @@ MODELS = dict(cfg.models) | {
     name: cfg.sweep.options(cfg.models[cfg.sweep.model], point)
     for name, point in SWEPT.items()
 }
+# Those trained once more from further seeds, each in a folder of its own: its model and its seed.
+AGAIN = {
+    f"{name}/seed-{seed}": (name, seed)
+    for name, model in cfg.models.items()
+    for seed in model.seeds
+}
+MODELS |= {folder: cfg.models[name] for folder, (name, _) in AGAIN.items()}
 # Tables that a kind of model has beside those of every model: each kind's rules name theirs, its figures read them.
 KIND_TABLES = {}
 FETCHED = [name for name, cohort in cfg.cohorts.items() if cohort.download]
@@ -158,9 +165,17 @@ def cards_of(folders):
 
 
 def seed_of(wildcards):
-    """The seed of a model: the run's, or its own in the sweep."""
+    """The seed of a model: the run's, its own in the sweep, or a further one."""
     name = name_and_fold(wildcards)[0]
+    if name in AGAIN:
+        return AGAIN[name][1]
     return SWEPT[name].seed if name in SWEPT else cfg.seed
+
+
+def name_in_config(wildcards):
+    """The name of a model, whatever fold it leaves out and whatever seed it is trained from."""
+    name = name_and_fold(wildcards)[0]
+    return AGAIN[name][0] if name in AGAIN else name
 
 
 def name_and_fold(wildcards):

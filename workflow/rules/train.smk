@@ -22,7 +22,7 @@ rule train:
     params:
         # Not what is sought in its space later: to seek more is no reason to train again.
         options=lambda wc: MODELS[name_and_fold(wc)[0]].model_dump_json(
-            exclude={"search"}
+            exclude={"search", "seeds"}
         ),
         fold=lambda wc: name_and_fold(wc)[1],
         visits=lambda wc, input: many("visits", input.visits),

@@ -93,10 +93,10 @@ def model_of(**section: Any) -> dict[str, Any]:
         (model_of(kind="gan"), r"config: models\.x: .*'gan'"),
         (
             model_of(kind="field", likelihood="cauchy"),
-            r"models\.x\.field\.likelihood: .*'normal'.*given: 'cauchy'",
+            r"models\.x\.likelihood: .*'normal'.*given: 'cauchy'",
         ),
-        (model_of(kind="field", train={"beta": 0}), r"models\.x\.field\.train\.beta: .*greater than 0"),
-        (model_of(kind="field", train={"beta": -1}), r"models\.x\.field\.train\.beta: .*greater than 0"),
+        (model_of(kind="field", train={"beta": 0}), r"models\.x\.train\.beta: .*greater than 0"),
+        (model_of(kind="field", train={"beta": -1}), r"models\.x\.train\.beta: .*greater than 0"),
         (model_of(kind="field", latent_dim=53), "53 latents for 52 locations; at most 52"),
         (model_of(kind="field", data="digits", latent_dim=65), "65 latents for 64 locations"),
         (model_of(kind="two_view", views="sideways"), r"views: .*'hemifield'.*given: 'sideways'"),
@@ -314,7 +314,7 @@ TWO_VIEWS = {"kind": "two_view", "views": "hemifield"}
     ("section", "words"),
     [
         ({"views": "structure_function"}, r"views: structure_function: cohort 'clinic' has no `structure`"),
-        ({"views": "upside_down"}, r"models.other.two_view.views: .*'hemifield'.*\(given: 'upside_down'\)"),
+        ({"views": "upside_down"}, r"models.other.views: .*'hemifield'.*\(given: 'upside_down'\)"),
         (
             {"latent_dim": 27},
             "latent_dim: 27 latents for 26 locations; at most 26",

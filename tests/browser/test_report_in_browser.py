@@ -60,8 +60,9 @@ def test_every_figure_draws(index: dict[str, Any]) -> None:
 
 
 def test_every_drawing_of_an_eye_has_a_size(eye: dict[str, Any]) -> None:
-    fields = 1 + 12 + 2 + 5 + 5  # rates of locations, visits, sensitivities, forecasts, their widths
-    legends, charts = 4, 1 + 4  # MD and latents
+    # Rates of locations, visits, sensitivities, forecasts, their widths, further loss
+    fields = 1 + 12 + 2 + 5 + 5 + 4
+    legends, charts = 5, 1 + 4  # MD and latents
     assert len(eye["drawings"]) == legends + fields + charts
     for width, height in eye["drawings"]:
         assert width > 100 and height > 20

@@ -12,7 +12,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from vfprog import columns as c
-from vfprog.cli.models import calibrate, models, train
+from vfprog.cli.assessment import assess, models
+from vfprog.cli.models import calibrate, train
 from vfprog.cli.scores import evaluate
 from vfprog.config import (
     EvaluationConfig,
@@ -146,6 +147,10 @@ def test_each_fold_s_model_scores_its_own_patients_and_all_are_pooled(
     )
     np.testing.assert_allclose(pooled["value"], weighted.loc[pooled.index], rtol=1e-6)
 
-    models(tmp_path / "models.csv", folds, [files[0]], options=options.model_dump_json(), splits=[files[1]])
+    for folder in folds:
+        tables = [folder / f"{name}.csv" for name in ("evidence", "health", "pit", "samples")]
+        outputs = [folder / "assessment.json", *tables, folder / "samples.parquet"]
+        assess(*outputs, model=folder, name="vae", visits=[files[0]], splits=[files[1]])
+    models(tmp_path / "models.csv", [folder / "assessment.json" for folder in folds])
     (row,) = read_table(tmp_path / "models.csv").to_dict("records")
-    assert row["model"] == "vae" and np.isfinite(row["elbo"])
+    assert row["model"] == "vae" and np.isfinite(row["elbo"]) and row["n_patients"] == 9

@@ -342,7 +342,9 @@ def parse_config(raw: dict[str, Any]) -> Config:
     except ValidationError as error:
         lines = []
         for problem in error.errors():
-            key = ".".join(str(part) for part in problem["loc"]) or "config"
+            # A model's section is told by its kind, which then stands in the place of an error: models.vae.<kind>.key.
+            loc = [part for i, part in enumerate(problem["loc"]) if problem["loc"][0] != "models" or i != 2]
+            key = ".".join(map(str, loc)) or "config"
             given = "" if isinstance(problem["input"], dict) else f" (given: {problem['input']!r})"
             lines.append(f"config: {key}: {problem['msg'].removeprefix('Value error, ')}{given}")
         raise UserError("\n".join(lines)) from None

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from vfprog.plots.style import MUTED, PALETTE
 
@@ -49,6 +50,7 @@ def plot_column(models: pd.DataFrame, column: str, ax: Axes) -> Axes:
     if column == "c2st_accuracy":
         ax.axvline(0.5, color=MUTED, ls=":", lw=1)
     ax.set_yticks(at, list(models["model"]))
+    ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.set_ylim(len(models) - 0.5, -0.5)
     ax.set_xlabel(PANELS[column])
     return ax

@@ -13,8 +13,8 @@ ACROSS = 8  # pictures in a row
 # Origins of rows in gallery.parquet.
 GALLERY = {
     "held_out": "Held out",
-    "prior_draw": "Drawn from the prior\nthrough the likelihood",
-    "prior_mean": "Decoded f(z)\nof the same draws",
+    "prior_draw": "Drawn",
+    "prior_mean": "f(z) of\nthe draws",
 }
 RECONSTRUCTIONS = {"measured": "Held out", "reconstruction": "Decoded"}
 

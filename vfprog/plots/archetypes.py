@@ -191,7 +191,7 @@ def plot_stability(stability: pd.DataFrame, ax: Axes) -> Axes:
     ax.set_xticks(sorted(stability["archetype"].unique()))
     lowest = min(0.0, stability["correlation"].min())
     ax.set(xlabel="Archetype", ylabel="Correlation with its partner", ylim=(lowest - 0.05, 1.05))
-    ax.legend(loc="lower left")
+    ax.legend(loc="upper left", bbox_to_anchor=(0, -0.14))
     return ax
 
 

@@ -80,10 +80,10 @@ def test_only_models_of_the_same_rows_are_compared(run: Path) -> None:
     }
     table = comparison_table(groups["digits"], read_table(run / "models.csv"))
     labels = [header.label for header in table.headers]
-    assert "Retest error (dB)" not in labels and "Evidence" in labels
+    assert "Retest (dB)" not in labels and "Evidence" in labels
     cells = dict(zip(labels, table.rows[0], strict=True))
     assert cells["Evidence"].text == "−148.00"
-    assert cells["Two-sample accuracy"].text == "0.600 [0.500, 0.700]"
+    assert cells["Two-sample"].text == "0.600 [0.500, 0.700]"
 
 
 def test_a_comparison_of_one_model_has_no_figure(index: str) -> None:

@@ -28,4 +28,4 @@ def test_only_models_of_several_seeds_are_shown_with_mean_and_sd() -> None:
     assert [row[0].text for row in table.rows] == ["plain"]
     texts = [cell.text for cell in table.rows[0]]
     assert texts[1] == "2" and "\N{MINUS SIGN}131.00 (1.41)" in texts and "1.550 (0.071)" in texts
-    assert "Forecast error (dB)" not in [head.label for head in table.headers]
+    assert "Forecast (dB)" not in [head.label for head in table.headers]

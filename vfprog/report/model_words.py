@@ -26,18 +26,18 @@ COLUMNS = {
         "Negative expected log-likelihood, nats a row: ELBO = \N{MINUS SIGN}distortion \N{MINUS SIGN} rate.",
     ),
     "retest_mae": (
-        "Retest error (dB)",
+        "Retest (dB)",
         3,
         "Mean absolute difference of one field's decoded field from the mean of the eye's other retests.",
     ),
     "forecast_mae": (
-        "Forecast error (dB)",
+        "Forecast (dB)",
         3,
         "Mean absolute error of later visits, each location forecast by the mean of the eye's first three decoded "
         "fields.",
     ),
     "c2st_accuracy": (
-        "Two-sample accuracy",
+        "Two-sample",
         3,
         "How often a classifier tells drawn rows from held-out ones, on patients it did not learn from, with its 95 % "
         "interval; 0.5 is best.",

@@ -76,8 +76,9 @@ class Model:
     def words(self) -> str:
         """What it is, in a few words."""
         options = self.options
-        parts = [options["kind"].replace("_", " ")]
-        parts += [f"{options[name]}".replace("_", " ") for name in ("likelihood", "floor") if name in options]
+        parts = [] if options["kind"] == "field" else [options["kind"].replace("_", " ")]
+        parts += [options["likelihood"].replace("_", " ")] if "likelihood" in options else []
+        parts += ["censored at the floor"] if options.get("floor") == "censored" else []
         parts += [f"{options['guide']} guide"] if "guide" in options else []
         parts += [] if options["decoder_hidden"] else ["linear decoder"]
         return ", ".join(parts)

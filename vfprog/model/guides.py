@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 
 import pyro.distributions as dist
 import torch
-from pyro.nn import PyroModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from vfprog.data.examples import Examples
 from vfprog.model.nets import LARGEST_LOG_SD, mean_and_sd, mlp
@@ -18,7 +18,7 @@ LARGEST_INPUT = (
 SMALLEST_LOG_SD = -6.0  # an exactly known latent would make the KL, and its gradient, infinite
 
 
-class GuideNetwork(PyroModule):
+class GuideNetwork(nn.Module, ABC):
     """The network of a guide: standardises what it sees, and gives ``outputs`` numbers a row; 0 where missing."""
 
     seen_centre: Tensor
@@ -43,9 +43,9 @@ class GuideNetwork(PyroModule):
         self.seen_centre.copy_(mean)
         self.seen_scale.copy_(sd)
 
+    @abstractmethod
     def z_dist(self, examples: Examples) -> dist.TorchDistribution:
         """q(z | seen) of each row."""
-        raise NotImplementedError
 
 
 class DiagonalGuide(GuideNetwork):
@@ -93,7 +93,11 @@ class FullGuide(GuideNetwork):
 
 def make_guide(name: str, latent_dim: int, inputs: int, hidden: Sequence[int]) -> GuideNetwork:
     """A guide by its name in the config: diagonal, isotropic or full."""
-    guides = {"diagonal": DiagonalGuide, "isotropic": IsotropicGuide, "full": FullGuide}
+    guides: dict[str, Callable[[int, int, Sequence[int]], GuideNetwork]] = {
+        "diagonal": DiagonalGuide,
+        "isotropic": IsotropicGuide,
+        "full": FullGuide,
+    }
     return guides[name](latent_dim, inputs, hidden)
 
 

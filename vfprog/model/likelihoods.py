@@ -7,6 +7,7 @@ do not compare where some values are censored, so evidence is the log probabilit
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import numpy as np
@@ -67,13 +68,14 @@ def student_log_cdf(t: Tensor) -> Tensor:
     return torch.where(t < 0, tail.log(), torch.log1p(-tail))
 
 
-class Likelihood(nn.Module):
+class Likelihood(nn.Module, ABC):
     """p(x | z) by location: called with the underlying field (..., location), it gives a distribution of that shape."""
 
+    @abstractmethod
     def forward(self, field: Tensor) -> Normal | StudentT:
         """Distribution of a value about the field."""
-        raise NotImplementedError
 
+    @abstractmethod
     def standardise(self, x: Tensor, mask: Tensor) -> None:
         """Start from the spread of the values x (row, location) where ``mask`` is True."""
 

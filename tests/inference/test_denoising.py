@@ -14,7 +14,7 @@ from vfprog.config import VaeConfig
 from vfprog.data.field_examples import simulated_visits
 from vfprog.inference import denoising as module
 from vfprog.inference.checkpoint import load_network
-from vfprog.inference.denoising import decoded_fields, forecast_mae, retest_mae
+from vfprog.inference.denoising import decoded_fields, forecast_mae, measured_fields, retest_mae
 from vfprog.perimetry.grid import load_grid
 
 GRID = load_grid("24-2")
@@ -48,6 +48,11 @@ def test_forecast_is_the_mean_of_the_first_three_decoded_fields() -> None:
     visits = table([[0.0], [0.0], [0.0], [-5.0], [-7.0], [-1.0]], [5, 1])
     decoded = np.array([[-1.0], [-2.0], [-3.0], [50.0], [50.0], [50.0]]).repeat(GRID.n, axis=1)
     assert forecast_mae(decoded, visits, GRID) == pytest.approx((3 + 5) / 2)
+    measured = measured_fields(visits, GRID)
+    np.testing.assert_array_equal(measured, visits[c.td(GRID.n)].to_numpy())
+    visits.loc[0, c.td(1)[0]] = np.nan
+    filled = measured_fields(visits, GRID)[0]
+    assert filled[0] == pytest.approx(filled[1:].mean())
     assert np.isnan(forecast_mae(decoded[5:], visits[5:], GRID))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from vfprog.data.examples import Examples
 from vfprog.data.properties import field_properties
 from vfprog.inference.amortisation import amortisation_gap
-from vfprog.inference.denoising import decoded_fields, forecast_mae, retest_mae
+from vfprog.inference.denoising import decoded_fields, forecast_mae, measured_fields, retest_mae
 from vfprog.inference.device import seed_everything
 from vfprog.inference.evidence import bound_evidence, evidence_table
 from vfprog.inference.health import collapse_warnings, latent_health, pit_table, transformed
@@ -113,14 +114,27 @@ def _evenly(rows: int, most: int) -> np.ndarray:
 
 
 def _denoising(network: Any, held_out: HeldOut, retests: list[pd.DataFrame], grid: Grid) -> dict[str, float]:
-    """``retest_mae`` (mean over cohorts) and ``forecast_mae``, where a whole field is seen and explained."""
+    """Errors of decoded and, as a baseline, of measured fields, where a whole field is seen and explained.
+
+    ``retest_mae`` (mean over cohorts) and ``forecast_mae``, and the same ``_measured``.
+    """
     visits = held_out.whole_fields
     if visits is None:
-        return {"retest_mae": NAN, "forecast_mae": NAN}
-    errors = [retest_mae(decoded_fields(network, table, grid), table, grid) for table in retests]
+        return dict.fromkeys(
+            ("retest_mae", "forecast_mae", "retest_mae_measured", "forecast_mae_measured"), NAN
+        )
+
+    def errors(fields_of: Callable[[pd.DataFrame], np.ndarray]) -> tuple[float, float]:
+        retest = [retest_mae(fields_of(table), table, grid) for table in retests]
+        return float(np.mean(retest)) if retest else NAN, forecast_mae(fields_of(visits), visits, grid)
+
+    retest, forecast = errors(lambda table: decoded_fields(network, table, grid))
+    retest_measured, forecast_measured = errors(lambda table: measured_fields(table, grid))
     return {
-        "retest_mae": float(np.mean(errors)) if errors else NAN,
-        "forecast_mae": forecast_mae(decoded_fields(network, visits, grid), visits, grid),
+        "retest_mae": retest,
+        "forecast_mae": forecast,
+        "retest_mae_measured": retest_measured,
+        "forecast_mae_measured": forecast_measured,
     }
 
 

@@ -30,6 +30,13 @@ def decoded_fields(network: Any, visits: pd.DataFrame, grid: Grid) -> np.ndarray
     return torch.cat(parts).double().cpu().numpy()
 
 
+def measured_fields(visits: pd.DataFrame, grid: Grid) -> np.ndarray:
+    """The fields as they are, in place of decoded ones: the baseline; the field's mean where not tested."""
+    td, tested = _measured(visits, grid)
+    mean = np.where(tested, td, 0.0).sum(1, keepdims=True) / np.maximum(tested.sum(1, keepdims=True), 1)
+    return np.where(tested, td, mean)
+
+
 def retest_mae(decoded: np.ndarray, visits: pd.DataFrame, grid: Grid) -> float:
     """Mean distance of a decoded field from the mean of the eye's other fields, of eyes that did not change, dB.
 

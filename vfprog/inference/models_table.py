@@ -25,6 +25,8 @@ COLUMNS = [
     "c2st_upper",
     "ess",
     "amortisation_gap",
+    "retest_mae_measured",
+    "forecast_mae_measured",
     *SUMMED,
 ]
 

@@ -36,6 +36,16 @@ COLUMNS = {
         "Mean absolute error of later visits, each location forecast by the mean of the eye's first three decoded "
         "fields.",
     ),
+    "retest_mae_measured": (
+        "Retest, measured (dB)",
+        3,
+        "The same of the field as measured, which a model must beat.",
+    ),
+    "forecast_mae_measured": (
+        "Forecast, measured (dB)",
+        3,
+        "The same of the mean of the eye's first three fields as measured, the simple forecast that a model must beat.",
+    ),
     "c2st_accuracy": (
         "Two-sample",
         3,

@@ -70,3 +70,12 @@ def test_without_a_floor_every_value_is_measured(fields: tuple[pd.DataFrame, Pat
 def test_sensitivities_tell(fields: tuple[pd.DataFrame, Path]) -> None:
     table, _ = fields
     np.testing.assert_array_equal(floored_values(table, GRID), table[c.sens(52)].to_numpy() <= 0)
+
+
+def test_of_cohorts_read_together_each_has_its_own_floor(fields: tuple[pd.DataFrame, Path]) -> None:
+    table, path = fields
+    alone, _ = prepared(path)
+    found = floored_values(pd.concat([table, alone], ignore_index=True), GRID)
+    expected = [floored_values(table, GRID), floored_values(alone, GRID)]
+    assert expected[1].any()
+    np.testing.assert_array_equal(found, np.concatenate(expected))

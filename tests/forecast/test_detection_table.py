@@ -20,6 +20,7 @@ from vfprog.forecast.detection_table import (
     against_truth,
     against_twin,
     detection_tables,
+    worsening,
 )
 from vfprog.forecast.flagged import flagged_table
 from vfprog.perimetry.grid import load_grid
@@ -136,6 +137,16 @@ def test_a_twin_s_persons_are_the_cohort_s():
     found = against_twin(visits_of(["a", "b"]), visits_of(["b", "a", "c"]), GRID, [])
     assert found.persons == 3
     assert found.progressing.person.tolist() == [0, 1] and found.stable.person.tolist() == [1, 0, 2]
+
+
+def test_drawn_eyes_that_do_not_worsen_are_left_out_with_their_twins():
+    visits, twin = visits_of(["a", "b", "c"]), visits_of(["a", "b", "c"])
+    truth = pd.DataFrame({c.PATIENT: ["a", "b", "c"], c.EYE: "OD", "rate": [-0.5, 0.2, -0.31]})
+    left, twins = worsening(visits, twin, truth, RATES)
+    assert left[c.PATIENT].unique().tolist() == twins[c.PATIENT].unique().tolist() == ["a", "c"]
+    assert len(left) == len(twins) == 6
+    found = against_twin(left, twins, GRID, [])
+    assert found.progressing.person.tolist() == found.stable.person.tolist() == [0, 1]
 
 
 def test_true_rates_make_the_groups_and_replicates_share_a_person():

@@ -144,7 +144,10 @@ def dense(
     base = linear.apart[eye].detach().numpy() - 3 if method.network else np.full(v, own_mean(td, mask))
     shift = base + p["offset"] + p["learning"] * (tested[0] == 0)[:, None] * np.ones(v)
     same_visit = tested[0][:, None] == tested[0]
-    noise = np.exp(p["visit_variance"]) * same_visit + np.diag(np.exp(p["noise"]) * s[tested[1]] ** 2)
+    basis = method.residual.vectors.numpy()
+    of_noise = basis @ np.diag(method.residual.spectrum("noise").detach()) @ basis.T
+    of_tests = (s[:, None] * of_noise * s)[np.ix_(tested[1], tested[1])]
+    noise = (np.exp(p["visit_variance"]) + of_tests) * same_visit
     step = (level.mean() + 5) / 5
     logits = np.array(
         [

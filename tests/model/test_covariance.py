@@ -37,7 +37,10 @@ def random_case(seed: int) -> Case:
     single = SingleTests.where(series.visits[..., None] & ~series.mask, torch.float64)
     p = {name: value.item() for name, value in process.scalars.items()}
     basis = process.vectors.numpy()
-    of = {part: basis @ np.diag(process.spectrum(part).detach()) @ basis.T for part in ("standing", "wander")}
+    of = {
+        part: basis @ np.diag(process.spectrum(part).detach()) @ basis.T
+        for part in ("standing", "wander", "noise")
+    }
     parts, of_last = [], []
     for eye in range(4):
         n = int(series.n_visits[eye])
@@ -46,7 +49,7 @@ def random_case(seed: int) -> Case:
         decibel = 1 / s[eye].numpy()
         shift = np.exp(p["visit_variance"]) * np.kron(np.eye(n), np.outer(decibel, decibel))
         K = np.kron(np.ones((n, n)), of["standing"]) + np.kron(left, of["wander"])
-        parts.append(K + np.exp(p["noise"]) * np.eye(5 * n) + shift)
+        parts.append(K + np.kron(np.eye(n), of["noise"]) + shift)
         of_last.append(np.stack([np.kron(np.ones(n), of["standing"]), np.kron(left[-1], of["wander"])]))
     with torch.no_grad():
         covariance = process.covariance(series.years, series.visits, s, single)

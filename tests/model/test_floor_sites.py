@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from dense import METHODS, Dense, dense, random_method
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import norm
@@ -16,7 +16,7 @@ from tiny import random_series
 
 from vfprog.data.series import Series
 from vfprog.model import floor_sites as module
-from vfprog.model.floor_sites import MOST_PRECISION, update_sites
+from vfprog.model.floor_sites import FARTHEST, MOST_PRECISION, update_sites
 
 FLOOR = -5.0
 
@@ -41,6 +41,7 @@ def tensors(*values: float) -> list[torch.Tensor]:
 
 @given(mean=st.floats(-6, 6), sd=st.floats(0.4, 3), bound=st.floats(-4, 4))
 def test_one_test_has_the_moments_of_the_truncated_normal(mean: float, sd: float, bound: float) -> None:
+    assume((bound - mean) / sd > FARTHEST)  # beyond, moments are those there, moved
     site, precision = update_sites(*tensors(mean, sd**2, 0.0, 0.0, bound))
     expected, variance = truncated(mean, sd, bound)
     total = 1 / sd**2 + precision.item()
@@ -78,7 +79,7 @@ def censored(seed: int, name: str) -> tuple[Series, Dense, torch.Tensor, object]
     return series, dense(method, series, linear, 0), linear, method
 
 
-def sampled(whole: Dense, floored: np.ndarray, seed: int, draws: int = 400_000) -> np.ndarray:
+def sampled(whole: Dense, floored: np.ndarray, seed: int, draws: int = 1_000_000) -> np.ndarray:
     """Draws of x given the tests seen and that the others are at or below their values: by rejection."""
     rng = np.random.default_rng(seed)
     seen = ~floored
@@ -104,7 +105,7 @@ def test_paths_of_censored_tests_are_those_of_sampling(name: str, seed: int) -> 
     floored = series.at_floor[0, :n].numpy()[tested]
     assert 0 < floored.sum() < len(floored)
     x = sampled(whole, floored, seed)
-    assert len(x) > 3000
+    assert len(x) > 2500
     parts = [x @ whole.field_rows[part].T for part in ("level", "drift", "wander")]
     path = method.fit(series)
     for i, part in enumerate(parts):

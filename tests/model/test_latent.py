@@ -93,6 +93,8 @@ def test_predictions_are_those_of_the_joint_normal(seed: int, name: str) -> None
     years = path.last_years[:, None] + torch.tensor(AHEAD, dtype=torch.float64)
     tests, field = method.predict(path, years), method.underlying(path, years)
     p = {name: value.exp().item() for name, value in method.residual.scalars.items()}
+    basis = method.residual.vectors.numpy()
+    of_noise = basis @ np.diag(method.residual.spectrum("noise").detach()) @ basis.T
     for eye in range(3):
         later = tuple(years[eye].tolist())
         whole = dense(method, series, linear, eye, later)
@@ -106,7 +108,7 @@ def test_predictions_are_those_of_the_joint_normal(seed: int, name: str) -> None
             cov = rows @ covariance @ rows.T
             np.testing.assert_allclose(field.td_sd[eye, i] ** 2, np.diag(cov), atol=1e-7)
             np.testing.assert_allclose(field.md_sd[eye, i] ** 2, cov.mean(), atol=1e-7)
-            cov = cov + p["visit_variance"] + np.diag(p["noise"] * s**2)
+            cov = cov + p["visit_variance"] + s[:, None] * of_noise * s
             np.testing.assert_allclose(tests.td_sd[eye, i] ** 2, np.diag(cov), atol=1e-7)
             np.testing.assert_allclose(tests.md_sd[eye, i] ** 2, cov.mean(), atol=1e-7)
 
@@ -183,7 +185,8 @@ def test_a_location_never_tested_is_less_sure(name: str) -> None:
 
 def test_a_decoder_that_bends_is_linear_about_the_posterior_mean(monkeypatch: pytest.MonkeyPatch) -> None:
     method, series = bent_method(2, "trajectory"), random_series(2)
-    monkeypatch.setattr(module, "REFINEMENTS", 12)
+    monkeypatch.setattr(module, "REFINEMENTS", 20)
+    monkeypatch.setattr(module, "AVERAGES", 0)
     with torch.no_grad():
         linear, conditioned = method.refined(series, method.encoded(series))
         start, slope = method._latents(conditioned.posterior.centre())
@@ -272,7 +275,7 @@ def test_what_stands_far_beside_the_decoder_is_known() -> None:
     with torch.no_grad():
         linear = method.encoded(five)
         field, spectra = method.vae.model.decoder(linear.start), method.residual.spectrum
-        varying = (spectra("wander").mean() + method.residual.noise_variance) / 5
+        varying = (spectra("wander").mean() + spectra("noise").mean()) / 5
         reach = FAR * linear.noise * (spectra("standing").mean() + varying).sqrt()
     difference = five.td[:, 0] - field
     expected = difference - difference.clamp(-reach, reach)

@@ -12,6 +12,7 @@ from tiny import linear_vae, random_series, tiny_vae
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
+from vfprog.model import latent
 from vfprog.model.path_model import Eyes, PathGuide, PathModel
 from vfprog.model.residual import SCALES, ResidualProcess
 
@@ -37,7 +38,7 @@ def dense_covariance(model: PathModel, eyes: Eyes, eye: int) -> Tensor:
     blocks = p.spectrum("standing")[:, None, None] + p.spectrum("wander")[:, None, None] * p.wander_left(
         apart
     )
-    blocks = blocks + p.noise_variance * same_visit
+    blocks = blocks + p.spectrum("noise")[:, None, None] * same_visit
     of_tests = torch.einsum("ji,ki,itu->tjuk", p.vectors, p.vectors, blocks) * s[:, None, None] * s
     of_shifts = p.visit_variance * same_visit[:, None, :, None] * torch.ones(5, 1, 5)
     return (of_tests + of_shifts).reshape(5 * len(years), -1).detach()
@@ -118,6 +119,25 @@ def test_elbo_of_a_bent_decoder_stays_below_importance_weighted_evidence() -> No
     gap = log_weight.logsumexp(0) - math.log(2000) - log_weight.mean(0)
     assert (gap > 0).all()
     assert (gap < 0.5).all()
+
+
+@torch.no_grad()
+def test_linear_on_average_is_closer_to_the_posterior_than_linear_about_its_mean(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, guide = model_and_guide(linear=False)
+    model.vae.model.decoder.mlp[-1].weight.mul_(3)
+    eyes = some_eyes(guide, eyes=30)
+    gap = {}
+    for averages in (0, latent.AVERAGES):
+        monkeypatch.setattr(latent, "AVERAGES", averages)
+        torch.manual_seed(1)
+        q = guide.path_dist(eyes)
+        path = q.sample((3000,))
+        joint = model.path_dist(eyes.level).log_prob(path)
+        log_weight = joint + model.td_dist(path, eyes).log_prob(eyes.series.td) - q.log_prob(path)
+        gap[averages] = log_weight.logsumexp(0) - math.log(3000) - log_weight.mean(0)
+    assert gap[latent.AVERAGES].mean() < 0.9 * gap[0].mean()
 
 
 @torch.no_grad()

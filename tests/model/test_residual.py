@@ -10,12 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.linalg import expm
 
-from vfprog.model.residual import PARTS, SCALES, START, ResidualProcess
+from vfprog.model.residual import SCALES, START, ResidualProcess
 from vfprog.model.spatial import spatial_basis
 from vfprog.perimetry.noise import noise_sd
 from vfprog.perimetry.weighted_slope import LOSS, LOSS_LEVEL
 
 seeds = st.integers(0, 2**31 - 1)
+
+
+PARTS = ("standing", "drift", "wander", "noise")
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -27,7 +30,7 @@ def test_spectrum_is_that_of_common_local_and_own_parts(part: str) -> None:
     smooth = expm(-0.5 * np.exp(2 * p[f"{part}_length"]) * laplacian)
     smooth = smooth * 5 / np.trace(smooth)
     R = (
-        np.exp(p[f"{part}_common"])
+        np.exp(p.get(f"{part}_common", -np.inf))  # the noise has none: a whole field's is the visit's shift
         + np.exp(p[f"{part}_local"]) * smooth
         + np.exp(p[f"{part}_own"]) * np.eye(5)
     )
@@ -80,5 +83,5 @@ def test_scalars_can_be_written_down_and_taken_up_again() -> None:
 
 def test_distance_from_start() -> None:
     assert ResidualProcess(XY).squared_distance_from_start().item() == pytest.approx(0, abs=1e-12)
-    moved = ResidualProcess(XY, START | {"tau": START["tau"] + 2, "noise": START["noise"] - 1})
+    moved = ResidualProcess(XY, START | {"tau": START["tau"] + 2, "noise_own": START["noise_own"] - 1})
     assert moved.squared_distance_from_start().item() == pytest.approx(5, rel=1e-5)

@@ -125,7 +125,9 @@ def detect(
     model: Annotated[Path, typer.Option(help="Folder of the model")],
     options: Options,
     twin: Annotated[Path | None, typer.Option(help="visits.parquet of the same eyes not progressing")] = None,
-    truth: Annotated[Path | None, typer.Option(help="truth.parquet, where there is no twin")] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="truth.parquet: which eyes have a rate to detect")
+    ] = None,
     structure: Structure = None,
     seed: Seed = 1,
 ) -> None:
@@ -134,7 +136,12 @@ def detect(
     from vfprog.data.schema import read_visits
     from vfprog.errors import UserError
     from vfprog.forecast.detection import Detector
-    from vfprog.forecast.detection_table import against_truth, against_twin, detection_tables
+    from vfprog.forecast.detection_table import (
+        against_truth,
+        against_twin,
+        detection_tables,
+        worsening,
+    )
     from vfprog.io import read_json, read_table, write_table
     from vfprog.perimetry.grid import load_grid
 
@@ -142,7 +149,10 @@ def detect(
     rates_section = RatesConfig.model_validate(sections["rates"])
     table = read_visits(visits, grid, included_only=True)
     if twin is not None:
-        eyes = against_twin(table, read_visits(twin, grid, included_only=True), grid, sectors)
+        of_twin = read_visits(twin, grid, included_only=True)
+        if truth is not None:
+            table, of_twin = worsening(table, of_twin, read_table(truth), rates_section)
+        eyes = against_twin(table, of_twin, grid, sectors)
     elif truth is not None:
         eyes = against_truth(table, read_table(truth), rates_section, grid, sectors)
     else:

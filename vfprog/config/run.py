@@ -60,7 +60,7 @@ class RatesConfig(Section):
     progressing_rate: float = Field(
         -0.3,
         lt=0,
-        description="Where the truth is known, eyes whose true rate is below this progress, dB/year of mean TD",
+        description="Where true rates are known, eyes whose rate is below this progress, dB/year of mean TD",
     )
     fast_rate: float = Field(
         -0.7,
@@ -116,8 +116,8 @@ class TrustConfig(Section):
         300, ge=20, description="Eyes for simulation-based calibration: their visits, with simulated tests"
     )
     nuts_eyes: int = Field(20, ge=1, description="Eyes whose posterior is found by NUTS as well")
-    nuts_draws: int = Field(1200, ge=10, description="Draws of the chain")
-    nuts_warmup: int = Field(300, ge=10, description="Draws before these, to adapt the chain's steps")
+    nuts_draws: int = Field(2500, ge=10, description="Draws of the chain")
+    nuts_warmup: int = Field(400, ge=10, description="Draws before these, to adapt the chain's steps")
     predictive_eyes: int = Field(300, ge=1, description="Eyes for posterior predictive checks")
     replicates: int = Field(200, ge=20, description="Times that their tests are drawn anew")
 

@@ -15,14 +15,16 @@ def floored_values(visits: pd.DataFrame, grid: Grid) -> np.ndarray:
     """True where no stimulus but the brightest, or none at all, was seen: array (field, location).
 
     Sensitivities tell. Where total deviation alone is given, they are computed back by the shipped norms and held
-    against ``sens_floor``, which preprocessing was given or has estimated; without it nothing is at the floor.
+    against ``sens_floor``, which preprocessing was given or has estimated; without it nothing is at the floor. A table
+    may hold cohorts of both kinds.
     """
     names = c.sens(grid.n)
+    floored = np.zeros((len(visits), grid.n), dtype=bool)
     if set(names) <= set(visits):
-        return visits[names].to_numpy(float) <= BRIGHTEST
-    if c.SENS_FLOOR not in visits:
-        return np.zeros((len(visits), grid.n), dtype=bool)
-    return implied_sensitivity(visits, grid) <= visits[[c.SENS_FLOOR]].to_numpy(float)
+        floored |= visits[names].to_numpy(float) <= BRIGHTEST
+    if c.SENS_FLOOR in visits:
+        floored |= implied_sensitivity(visits, grid) <= visits[[c.SENS_FLOOR]].to_numpy(float)
+    return floored
 
 
 def implied_sensitivity(visits: pd.DataFrame, grid: Grid) -> np.ndarray:

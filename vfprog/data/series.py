@@ -33,7 +33,7 @@ class Series:
         Visits of each eye.
     at_floor : Tensor (eye, visit, location) of bool, or None
         Tested, and not seen unless at full brightness: the value is "at or below". None where total deviation is all
-        that is given, which does not tell.
+        that is given: forecasts are not better for a floor estimated from it.
     """
 
     td: Tensor

@@ -76,6 +76,18 @@ def against_twin(visits: pd.DataFrame, twin: pd.DataFrame, grid: Grid, sectors: 
     return Labelled(progressing, stable, int(person.max()) + 1)
 
 
+def worsening(
+    visits: pd.DataFrame, twin: pd.DataFrame, truth: pd.DataFrame, options: RatesConfig
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The visits of eyes of a true rate below ``options.progressing_rate``, and the twins of their persons.
+
+    Of eyes drawn from a population some do not worsen, so that there is nothing to detect.
+    """
+    chosen = truth.loc[truth["rate"] < options.progressing_rate, c.EYE_KEY]
+    of_eyes = visits.merge(chosen, on=c.EYE_KEY)
+    return of_eyes, twin[_person(twin).isin(_person(of_eyes))]
+
+
 def against_truth(
     visits: pd.DataFrame, truth: pd.DataFrame, options: RatesConfig, grid: Grid, sectors: list[str]
 ) -> Labelled:
@@ -91,8 +103,12 @@ def against_truth(
 
 def _person_of_eyes(visits: pd.DataFrame) -> np.ndarray:
     """Whose eye each is, in the order of eyes_of."""
-    whose = c.PERSON if c.PERSON in visits else c.PATIENT
-    return visits.drop_duplicates(c.EYE_KEY)[whose].astype(str).to_numpy()
+    return _person(visits.drop_duplicates(c.EYE_KEY)).to_numpy()
+
+
+def _person(visits: pd.DataFrame) -> pd.Series:
+    """Whose field each is."""
+    return visits[c.PERSON if c.PERSON in visits else c.PATIENT].astype(str)
 
 
 def detection_tables(

@@ -90,14 +90,15 @@ def _task(method: LatentTrajectory, cut: Origin) -> _Task:
         )
     # Tests at the floor as if measured: few, and their sites would have to be found anew at every step.
     cut = replace(cut, past=replace(cut.past, at_floor=None))
-    return _Task(cut, method.encoded(cut.past))
+    with torch.no_grad():
+        return _Task(cut, method.refined(cut.past, method.encoded(cut.past))[0])
 
 
 def _score(method: LatentTrajectory, task: _Task) -> Tensor:
     past, linear = task.origin.past, task.linear
     path = method.path(past, linear, method.conditioned(past, linear, method.covariance(past, linear.noise)))
     residual = method.residual
-    predicted = method.forecast(path, task.origin.years, residual.noise_variance, residual.visit_variance)
+    predicted = method.forecast(path, task.origin.years, residual.spectrum("noise"), residual.visit_variance)
     return laplace_score(predicted, task.origin)
 
 

@@ -2,8 +2,8 @@
 
 A path is drawn from the prior, tests from the path, and the path is looked up among draws of its posterior. Where the
 posterior is exact, its rank is uniform (Talts et al., arXiv 1804.06788). It is not quite: the decoder is taken as
-linear about the posterior's mean; the noise of tests, which goes with the level, says something of the start that the
-fit does not use; and in use it is looked up at a level that the tests themselves say.
+linear on average over the posterior; the noise of tests, which goes with the level, says something of the start that
+the fit does not use; and in use it is looked up at a level that the tests themselves say.
 """
 
 from __future__ import annotations

@@ -186,6 +186,14 @@ class SeriesCovariance:
         along = self._along_outside(blocks)
         return Solved(columns, flat.transpose(1, 2) @ blocks.flatten(1, 2), along, self._whitened(along))
 
+    def joint_gram(self, one: Solved, other: Solved) -> Tensor:
+        """X' K^-1 X of two designs side by side: (eye, column, column)."""
+        flat = (self.inverse @ one.columns).flatten(1, 2)
+        crossed = flat.transpose(1, 2) @ other.columns.flatten(1, 2)
+        crossed = crossed - one.outside.transpose(1, 2) @ other.outside
+        above = torch.cat([one.gram(), crossed], 2)
+        return torch.cat([above, torch.cat([crossed.transpose(1, 2), other.gram()], 2)], 1)
+
     def squares(self, columns: Tensor) -> Tensor:
         """x' K^-1 x of each column of a spectral design: (eye, column)."""
         blocks = self.inverse @ columns

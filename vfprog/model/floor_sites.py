@@ -40,7 +40,7 @@ def at_or_below(
         With the pseudo-tests, and the path's posterior given them.
     """
     site, precision = bound, covariance.single.precision
-    posterior = prior.posterior(solved)
+    posterior = prior.posterior(solved.gram())
     for _ in range(SWEEPS):
         away, variance = covariance.tests(solved)
         mean = site + away[..., 0] - (away[..., 1:] @ posterior.centre()[..., None])[..., 0]
@@ -51,7 +51,7 @@ def at_or_below(
         precision = torch.where(censored, new_precision, precision)
         covariance = covariance.with_precision(precision)
         solved = covariance.solve_again(solved, change)
-        posterior = prior.posterior(solved)
+        posterior = prior.posterior(solved.gram())
     return covariance, solved, posterior
 
 

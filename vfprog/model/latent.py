@@ -10,22 +10,24 @@ visits of the eye) says where to make it linear first; each refinement does so a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from vfprog.data.series import Series
 from vfprog.model.covariance import SeriesCovariance, SingleTests, Solved
+from vfprog.model.curvature import latent_draws, moved_gram
 from vfprog.model.field_vae import FieldVAE
 from vfprog.model.floor_sites import at_or_below
-from vfprog.model.linear import Linear, decode_with_jacobian, own_scatter
+from vfprog.model.linear import Linear, average, decode_with_jacobian, own_scatter
 from vfprog.model.path_posterior import PathPosterior, PathPrior
 from vfprog.model.residual import SCALES, ResidualProcess
 from vfprog.model.summary import FieldSummary, summarise
 from vfprog.model.trajectory import Path, Prediction, alike_batches
 
 REFINEMENTS = 1  # after it the posterior mean moves by less than a tenth of its SD
+AVERAGES = 2  # after them the mean of the rate moves by less than a tenth of its SD
 FAR = 1.0  # SDs of the residual process; what stands further from the decoded field is taken as known
 LEAST_FOR_MEDIAN = 3  # tests
 LOWEST_TD = -38.0  # dB; no perimeter records less
@@ -73,14 +75,53 @@ class LatentTrajectory:
         return self.path(series, *self.refined(series, self.encoded(series)))
 
     def refined(self, series: Series, linear: Linear) -> tuple[Linear, Conditioned]:
-        """Begin with ``linear``, make the decoder linear anew about the posterior's mean; return both at the end."""
+        """Begin with ``linear``, make the decoder linear anew about the posterior; return both at the end.
+
+        First about the posterior's mean (Gauss-Newton), then on average over the posterior: see :mod:`curvature`.
+        """
         covariance = self.covariance(series, linear.noise)
         conditioned = self.conditioned(series, linear, covariance)
         for _ in range(REFINEMENTS if self.network else 0):
             path = self._latents(conditioned.posterior.centre())
             linear = self.linear(series, *path, linear.apart, linear.level, linear.noise)
             conditioned = self.conditioned(series, linear, covariance)
+        for _ in range(AVERAGES if self.network else 0):
+            linear, conditioned = self._averaged(series, linear, conditioned)
         return linear, conditioned
+
+    def _averaged(
+        self, series: Series, linear: Linear, conditioned: Conditioned
+    ) -> tuple[Linear, Conditioned]:
+        """The same with the decoder linear about draws of the posterior, averaged."""
+        covariance = conditioned.covariance
+        centre = conditioned.posterior.centre()
+        draws = latent_draws(conditioned.posterior, self.latents)
+        # What tests at the floor are worth is kept from the sites found before.
+        shown = self.shown(series, linear, conditioned)
+        drift = covariance.solve(self.drift_design(series, linear))
+        abouts = self._linear_about_each(series, draws, linear)
+        grams = []
+        for draw, about in zip(draws, abouts, strict=True):
+            values = covariance.spectral(self.departures(series, about, shown))
+            solved = covariance.solve(torch.cat([values, self.latent_design(series, about)], -1))
+            gram = covariance.joint_gram(solved, drift)
+            grams.append(moved_gram(gram, centre[:, : self.latents] - draw))
+        linear = average(abouts)
+        values = covariance.spectral(self.departures(series, linear, shown))
+        solved = covariance.solve(torch.cat([values, self.design(series, linear)], -1))
+        posterior = self.prior(linear.level).posterior(torch.stack(grams).mean(0))
+        return linear, Conditioned(covariance, solved, posterior)
+
+    @property
+    def latents(self) -> int:
+        """How many of the path's coordinates are latents: starts, and slopes where they move."""
+        return (self.vae.latent_dim if self.network else 0) * (2 if self.drift else 1)
+
+    def shown(self, series: Series, linear: Linear, conditioned: Conditioned) -> Tensor:
+        """Tests, those at the floor in place of their pseudo-tests' values: (eye, visit, location), dB."""
+        values = torch.einsum("ji,eit->etj", self.residual.vectors, conditioned.solved.columns[..., 0])
+        taken = self.departures(series, linear, series.td)
+        return series.td + (values - taken) * linear.noise[:, None]
 
     @torch.no_grad()
     def encoded(self, series: Series) -> Linear:
@@ -114,7 +155,7 @@ class LatentTrajectory:
         long tails beyond. Of fewer than three visits the median is no protection from a test's own long tails.
         """
         residual = self.residual
-        varying = residual.spectrum("wander").mean() + residual.noise_variance
+        varying = residual.spectrum("wander").mean() + residual.spectrum("noise").mean()
         variance = residual.spectrum("standing").mean() + varying / summary.count.clamp(min=1)
         reach = FAR * noise * variance.sqrt()
         difference = summary.mean + summary.skew - field
@@ -128,9 +169,18 @@ class LatentTrajectory:
         if not self.network:
             nothing = series.td.new_zeros(*series.td.shape, 0)
             return Linear(start, slope, apart, apart[:, None].expand_as(series.td), nothing, level, noise)
-        z = start[:, None] + slope[:, None] * series.years[..., None]
-        field, jacobian = decode_with_jacobian(self.vae, z)
+        field, jacobian = decode_with_jacobian(self.vae, _along(series, start, slope))
         return Linear(start, slope, apart, field + apart[:, None], jacobian, level, noise)
+
+    def _linear_about_each(self, series: Series, paths: Tensor, like: Linear) -> list[Linear]:
+        """Linear about each of several paths (path, eye, coordinate) of the eyes: they are decoded together."""
+        start, slope = self._latents(paths)
+        field, jacobian = decode_with_jacobian(self.vae, _along(series, start, slope))
+        field = field + like.apart[:, None]
+        return [
+            replace(like, start=a, slope=b, field=f, jacobian=j)
+            for a, b, f, j in zip(start, slope, field, jacobian, strict=True)
+        ]
 
     def covariance(self, series: Series, noise: Tensor) -> SeriesCovariance:
         """Covariance of the tests beyond the path; ``noise`` (eye, location), dB."""
@@ -146,7 +196,7 @@ class LatentTrajectory:
         solved = covariance.solve(torch.cat([covariance.spectral(values), self.design(series, linear)], -1))
         prior = self.prior(linear.level)
         if series.at_floor is None or not bool(series.at_floor.any()):
-            return Conditioned(covariance, solved, prior.posterior(solved))
+            return Conditioned(covariance, solved, prior.posterior(solved.gram()))
         single = covariance.single
         censored, bound = single.of(series.at_floor) > 0, single.of(values)
         return Conditioned(*at_or_below(covariance, solved, prior, censored, bound))
@@ -174,6 +224,10 @@ class LatentTrajectory:
 
     def design(self, series: Series, linear: Linear) -> Tensor:
         """What a unit of each coordinate of the path adds to the tests: spectral, (eye, vector, visit, coordinate)."""
+        return torch.cat([self.latent_design(series, linear), self.drift_design(series, linear)], -1)
+
+    def latent_design(self, series: Series, linear: Linear) -> Tensor:
+        """The same of its latents."""
         kept = series.visits.to(series.td.dtype)
         vectors = self.residual.vectors
         jacobian = linear.jacobian / linear.noise[:, None, :, None] * kept[..., None, None]
@@ -181,10 +235,17 @@ class LatentTrajectory:
         if not self.drift:
             return still
         years = (series.years * kept)[:, None, :, None]
-        latent = still * years * self.residual.scalars["latent_drift"].exp()
+        return torch.cat([still, still * years * self.residual.scalars["latent_drift"].exp()], -1)
+
+    def drift_design(self, series: Series, linear: Linear) -> Tensor:
+        """The same of the residual's drift: no coordinate where nothing drifts."""
+        vectors = self.residual.vectors
+        years = (series.years * series.visits)[:, None, :, None]
+        if not self.drift:
+            return years.new_zeros(len(series), len(vectors), series.td.shape[1], 0)
         unit = self.residual.drift_unit(linear.level, linear.noise) / linear.noise
         along = torch.einsum("ji,ej,jk->eik", vectors, unit, vectors) * self.residual.spectrum("drift").sqrt()
-        return torch.cat([still, latent, along[:, :, None] * years], -1)
+        return along[:, :, None] * years
 
     def path(self, series: Series, linear: Linear, conditioned: Conditioned) -> Path:
         """What the tests say of the latents, and of the field's level, drift and wander at the last visit."""
@@ -252,12 +313,12 @@ class LatentTrajectory:
         return torch.stack([level, drift], 2)
 
     def _latents(self, path: Tensor) -> tuple[Tensor, Tensor]:
-        """Start and slope of the latents from the path's coordinates."""
+        """Start and slope of the latents from a path's coordinates (..., coordinate)."""
         latent_dim = self.vae.latent_dim if self.network else 0
-        start = path[:, :latent_dim]
+        start = path[..., :latent_dim]
         if not self.drift:
             return start, torch.zeros_like(start)
-        return start, path[:, latent_dim : 2 * latent_dim] * self.residual.scalars["latent_drift"].exp()
+        return start, path[..., latent_dim : 2 * latent_dim] * self.residual.scalars["latent_drift"].exp()
 
     def _latent_moments(self, path: Tensor, spread: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Means and SDs of start and slope and their correlation, five tensors (eye, latent)."""
@@ -275,16 +336,19 @@ class LatentTrajectory:
     @torch.no_grad()
     def predict(self, path: Path, years: Tensor) -> Prediction:
         """Level and drift go on, the wander fades and grows anew; the decoder bends the latents' part of the drift."""
-        return self.forecast(path, years, self.residual.noise_variance, self.residual.visit_variance)
+        return self.forecast(path, years, self.residual.spectrum("noise"), self.residual.visit_variance)
 
     @torch.no_grad()
     def underlying(self, path: Path, years: Tensor) -> Prediction:
         """The same without the noise and the shift of a test."""
-        none = torch.zeros_like(self.residual.noise_variance)
-        return self.forecast(path, years, none, none)
+        none = torch.zeros_like(self.residual.spectrum("noise"))
+        return self.forecast(path, years, none, none[0])
 
     def forecast(self, path: Path, years: Tensor, noise: Tensor, shift: Tensor) -> Prediction:
-        """What is measured with a noise of so many s^2 and a shift of so many dB^2; differentiable in all scalars."""
+        """What is measured with this noise and shift; differentiable in all scalars.
+
+        ``noise`` (vector,) is its variance along each vector, units of s^2; ``shift`` () that of a visit, dB^2.
+        """
         residual, s = self.residual, path.noise
         ahead = (years - path.last_years[:, None]).clamp(min=0)
         left = residual.wander_left(ahead)
@@ -294,10 +358,10 @@ class LatentTrajectory:
             mean = mean + self._bend(path, ahead)
         mean = torch.maximum(mean, path.floor[:, None])
         wander, grown = residual.spectrum("wander"), 1 - left**2
-        own = grown[..., None] * (residual.vectors**2 @ wander) + noise
+        own = grown[..., None] * (residual.vectors**2 @ wander) + residual.vectors**2 @ noise
         variance = torch.einsum("etp,ejpq,etq->etj", along, path.state_cov, along) + own * (s**2)[:, None]
         shares = s @ residual.vectors / s.shape[1]
-        own = grown * (shares**2 @ wander)[:, None] + noise * (s**2).mean(1, keepdim=True) / s.shape[1]
+        own = grown * (shares**2 @ wander)[:, None] + (shares**2 @ noise)[:, None]
         md_variance = torch.einsum("etp,epq,etq->et", along, path.md_cov, along) + own
         return Prediction(mean, _sd(variance + shift), mean.mean(-1), _sd(md_variance + shift))
 
@@ -317,6 +381,11 @@ def lowest_recorded(series: Series) -> Tensor:
         return lowest
     floor = torch.where(series.at_floor, series.td, torch.inf).amin(1)
     return torch.where(floor.isfinite(), floor.clamp(min=LOWEST_TD), lowest)
+
+
+def _along(series: Series, start: Tensor, slope: Tensor) -> Tensor:
+    """Latents at each visit from their start and slope (..., eye, latent): (..., eye, visit, latent)."""
+    return start[..., None, :] + slope[..., None, :] * series.years[..., None]
 
 
 def _embed(of_level_and_wander: Tensor) -> Tensor:

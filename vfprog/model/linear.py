@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -39,6 +39,12 @@ class Linear:
     jacobian: Tensor
     level: Tensor
     noise: Tensor
+
+
+def average(linears: list[Linear]) -> Linear:
+    """Linear on average over several paths: about their mean, with the mean field and Jacobian."""
+    names = (f.name for f in fields(Linear))
+    return Linear(*(torch.stack([getattr(one, name) for one in linears]).mean(0) for name in names))
 
 
 def own_scatter(summary: FieldSummary, noise: Tensor) -> Tensor:

@@ -195,7 +195,7 @@ class PathGuide(PyroModule):
     """q(path | td): the mixture of normals of :meth:`LatentTrajectory.refined`, begun where the encoder says.
 
     It has no parameters of its own: the encoder reads all visits of an eye, and the refinements make the decoder
-    linear about where that leads.
+    linear about where that leads, then on average over the posterior.
     """
 
     def __init__(self, vae: FieldVAE, residual: ResidualProcess) -> None:

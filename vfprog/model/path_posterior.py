@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vfprog.model.covariance import Solved
-
 
 @dataclass(frozen=True)
 class PathPosterior:
@@ -65,15 +63,15 @@ class PathPrior:
     sd: Tensor
     log_weight: Tensor
 
-    def posterior(self, solved: Solved) -> PathPosterior:
-        """Given tests, the first column of ``solved``, that the coordinates, its others, add to.
+    def posterior(self, gram: Tensor) -> PathPosterior:
+        """Given tests, the first column of a design, that the coordinates, its others, add to.
 
         Parameters
         ----------
-        solved : Solved
-            With the tests' covariance beyond the path.
+        gram : Tensor (eye, column, column)
+            X' K^-1 X of the design, K the tests' covariance beyond the path.
         """
-        gram, sd = solved.gram(), self.sd
+        sd = self.sd
         own = torch.eye(sd.shape[1], dtype=sd.dtype, device=sd.device)
         precision = (
             gram[:, None, 1:, 1:] * sd[:, :, None] * sd[:, None]

@@ -7,11 +7,12 @@ m the decoded field, s_j the SD of one test at the location's level, and t in ye
 * w: an Ornstein-Uhlenbeck wander, covariance R_wander exp(-|t - t'| / tau);
 * v ~ N(0, scale_k^2 R_drift): a linear drift, d_j between s_j and the loss that the level lets expect;
 * g(t) ~ N(0, visit variance): a shift of the whole field at each visit;
-* e: the noise of a test, variance exp(noise) about 1.
+* e ~ N(0, R_noise): the noise of a test, its variance about 1; neighbours' tests of one visit go together.
 
 R = exp(common) 11' + exp(local) D(length) + exp(own) I, with D the diffusion over the field of
-:mod:`~vfprog.model.spatial`. Everything is Gaussian given the latents and the levels. ``scale_k`` is that of the eye's
-component of drift: stable, slow or fast, alike for the drift of its latents.
+:mod:`~vfprog.model.spatial`; the noise has no common part, for that is g. Everything is Gaussian given the latents and
+the levels. ``scale_k`` is that of the eye's component of drift: stable, slow or fast, alike for the drift of its
+latents.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ from vfprog.model.nets import interpolate
 from vfprog.model.spatial import spatial_basis
 from vfprog.perimetry.weighted_slope import LOSS, LOSS_LEVEL
 
-PARTS = ("standing", "drift", "wander")
 SCALES = (0.5, 1.0, 2.0)  # of the components of drift: stable, slow, fast
 # Starting values, from fits to forecasts of real series (log scale unless the name says otherwise).
 START = {
     "offset": 0.0,
     "learning": -0.5,
-    "noise": 0.0,
+    "noise_local": -1.9,
+    "noise_own": -0.2,
+    "noise_length": 1.8,
     "visit_variance": -1.2,
     "standing_common": -1.7,
     "standing_local": -1.7,
@@ -78,18 +80,16 @@ class ResidualProcess(nn.Module):
         return {name: round(value.item(), 5) for name, value in self.scalars.items()}
 
     def spectrum(self, part: str) -> Tensor:
-        """Variance of a part of the process along each vector, in units of s^2: (vector,)."""
+        """Variance of a part (standing, drift, wander, noise) along each vector, in units of s^2: (vector,)."""
         p = self.scalars
         smooth = torch.exp(-0.5 * torch.exp(2 * p[f"{part}_length"]) * self.roughness)
         smooth = smooth * len(smooth) / smooth.sum()  # mean variance over locations of 1
+        spectrum = p[f"{part}_local"].exp() * smooth + p[f"{part}_own"].exp()
+        if part == "noise":
+            return spectrum
         common = torch.zeros_like(smooth)
         common[0] = len(smooth)
-        return p[f"{part}_common"].exp() * common + p[f"{part}_local"].exp() * smooth + p[f"{part}_own"].exp()
-
-    @property
-    def noise_variance(self) -> Tensor:
-        """Variance of a test, in units of s^2."""
-        return self.scalars["noise"].exp()
+        return p[f"{part}_common"].exp() * common + spectrum
 
     @property
     def visit_variance(self) -> Tensor:
@@ -121,5 +121,7 @@ class ResidualProcess(nn.Module):
         standing, wander = (self.spectrum(part)[None, :, None, None] for part in ("standing", "wander"))
         apart = (years[:, :, None] - years[:, None]).abs()
         blocks = (standing + wander * self.wander_left(apart)[:, None]) * both[:, None]
-        noise = self.noise_variance * torch.eye(years.shape[1], dtype=s.dtype, device=s.device)
+        noise = self.spectrum("noise")[:, None, None] * torch.eye(
+            years.shape[1], dtype=s.dtype, device=s.device
+        )
         return SeriesCovariance(self.vectors, blocks + noise, visits, s, self.visit_variance, single)

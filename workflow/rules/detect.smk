@@ -14,11 +14,17 @@ DETECTION_TABLES = [
 
 
 def truth_of(wildcards):
-    """What says which eyes progress: the visits of the cohort's stable twin, or the truth it was simulated from."""
-    twin = cfg.cohorts[wildcards.cohort].stable_twin
-    if twin:
-        return {"twin": f"{RUN}/{twin}/visits.parquet"}
-    return {"truth": f"{RUN}/{wildcards.cohort}/source/truth.parquet"}
+    """What says which eyes progress: the visits of the cohort's stable twin, and the rates it was simulated with.
+
+    Simulated anew from a table of true fields, all of its eyes progress that the table says do.
+    """
+    cohort = cfg.cohorts[wildcards.cohort]
+    files = {}
+    if cohort.stable_twin:
+        files["twin"] = f"{RUN}/{cohort.stable_twin}/visits.parquet"
+    if cohort.simulate and not cohort.simulate.truth or not files:
+        files["truth"] = f"{RUN}/{wildcards.cohort}/source/truth.parquet"
+    return files
 
 
 rule detect:

@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(workflow.basedir)))
 import pandas as pd
 from snakemake.utils import Paramspace
 
+from vfprog.columns import FURTHER
 from vfprog.config import MODEL_FILES, check_sources, parse_config
 from vfprog.errors import UserError
 from vfprog.provenance import code_digest

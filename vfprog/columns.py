@@ -47,6 +47,17 @@ VISIT_KEY = [PATIENT, EYE, VISIT]
 RIGHT, LEFT = "OD", "OS"
 
 
+# Tables that not every cohort has, by what they are of.
+FURTHER = {
+    "split": ("split.csv",),
+    "retest": ("retest.csv",),
+    "rates_truth": ("rates_truth.csv",),
+    "detection": ("detection.csv", "detection_differences.csv", "time_to_detection.csv"),
+    "trust": ("sbc.csv", "nuts.csv", "predictive_checks.csv"),
+    "further_loss": ("further_loss.parquet",),
+}
+
+
 def td(n: int) -> list[str]:
     """Total deviation columns of ``n`` locations, dB."""
     return [f"td_{i}" for i in range(1, n + 1)]

@@ -57,12 +57,7 @@ class FakeRun:
     cohort: Path
     model: Path
     models: Path
-    split: Path | None
-    retest: Path | None
-    detection: Path | None
-    rates_truth: Path | None
-    trust: Path | None
-    further_loss: Path | None
+    further: tuple[str, ...]  # the tables that not every cohort has
 
 
 def write_run(
@@ -81,19 +76,8 @@ def write_run(
     """
     rng = np.random.default_rng(seed)
     cohort = folder / "demo"
-    retest = cohort / "retest.csv" if scored else None
-    detection = cohort / "detection.csv" if scored else None
-    run = FakeRun(
-        cohort,
-        folder / "models" / "vae",
-        folder / "models.csv",
-        cohort / "split.csv",
-        retest,
-        detection,
-        cohort / "rates_truth.csv" if scored else None,
-        cohort / "sbc.csv" if scored else None,
-        cohort / "further_loss.parquet" if scored else None,
-    )
+    further = tuple(c.FURTHER) if scored else ("split",)
+    run = FakeRun(cohort, folder / "models" / "vae", folder / "models.csv", further)
     keys = _keys(eyes, visits, ids or [])
     fields = _visits(keys, rng)
     included = fields[fields[c.INCLUDED]]
@@ -108,10 +92,9 @@ def write_run(
     write_table(_forecasts_md(forecasts), run.cohort / "forecasts_md.csv")
     _write_scores(run.cohort, scored)
     _write_detection(run.cohort, scored)
-    if run.trust:
-        _write_trust(run.trust, keys, rng)
-    if run.further_loss:
-        write_table(_further_loss(keys), run.further_loss)
+    if scored:
+        _write_trust(run.cohort, keys, rng)
+        write_table(_further_loss(keys), run.cohort / "further_loss.parquet")
     _write_qc(run.cohort, fields)
     _write_model(run)
     return run
@@ -119,15 +102,13 @@ def write_run(
 
 def load(run: FakeRun) -> Results:
     """The run's tables as figures and report read them."""
-    return load_results(run.cohort, run.model, split=run.split, retest=run.retest, detection=run.detection,
-                        rates_truth=run.rates_truth, trust=run.trust)  # fmt: skip
+    return load_results(run.cohort, run.model, run.further)
 
 
 def draw(run: FakeRun, options: PlotsConfig, folder: Path | None = None) -> None:
     """Draw the run's figures, into the cohort's own folder unless told otherwise."""
     target = folder or run.cohort / "figures"
-    draw_figures(run.cohort, run.model, target, options, split=run.split, retest=run.retest,
-                 detection=run.detection, rates_truth=run.rates_truth, trust=run.trust)  # fmt: skip
+    draw_figures(run.cohort, run.model, target, options, run.further)
 
 
 def write_pages(run: FakeRun, pages: int = 1000) -> Path:
@@ -138,12 +119,7 @@ def write_pages(run: FakeRun, pages: int = 1000) -> Path:
         run.cohort,
         run.model,
         run.models,
-        split=run.split,
-        retest=run.retest,
-        detection=run.detection,
-        rates_truth=run.rates_truth,
-        trust=run.trust,
-        further_loss=run.further_loss,
+        run.further,
         report=ReportConfig(eye_pages=pages),
         plots=PlotsConfig(),
         rates=RatesConfig(),
@@ -166,7 +142,7 @@ def _further_loss(keys: pd.DataFrame) -> pd.DataFrame:
     return table[~(second & (table["value"] < -8))]
 
 
-def _write_trust(sbc: Path, keys: pd.DataFrame, rng: np.random.Generator) -> None:
+def _write_trust(cohort: Path, keys: pd.DataFrame, rng: np.random.Generator) -> None:
     """Checks of the posterior; the second eye disagrees with NUTS and real tests are skewed."""
     share = np.linspace(0.1, 0.9, 9)
     tables = [
@@ -174,19 +150,19 @@ def _write_trust(sbc: Path, keys: pd.DataFrame, rng: np.random.Generator) -> Non
                       "difference": rng.normal(0, 0.05, 9), "lower": -0.2, "upper": 0.2, "p": 0.4, "inside": True})
         for noise in ("known", "looked_up") for group in ("z_start", "z_slope", "rate") for k in (1, 2)
     ]  # fmt: skip
-    write_table(pd.concat(tables), sbc)
+    write_table(pd.concat(tables), cohort / "sbc.csv")
     agrees = np.arange(len(keys)) != 1
     eyes = keys[c.EYE_KEY].drop_duplicates(ignore_index=True)
     nuts = eyes.assign(n_visits=7, rate_nuts=-0.2, rate_nuts_sd=0.1, rate=-0.21, rate_sd=0.1, ess=1500.0,
                        divergences=0, mean_apart=-0.1, sd_ratio=1.0, agrees=agrees)  # fmt: skip
-    write_table(nuts, sbc.with_name("nuts.csv"))
+    write_table(nuts, cohort / "nuts.csv")
     predictive = pd.DataFrame(
         [(s, band, 900, m, 2.0, 1.8, 2.2, 0.5, m == 2.0) for s, band, m in (
             ("residual_sd", "-3 to 0", 2.0), ("residual_sd", "0 to inf", 2.0), ("skewness", "-inf to -20", -1.1),
             ("neighbour_correlation", "all", 2.0), ("visit_sd", "all", 2.0))],
         columns=["statistic", "band", "n", "measured", "replicated", "lower", "upper", "p", "inside"],
     )  # fmt: skip
-    write_table(predictive, sbc.with_name("predictive_checks.csv"))
+    write_table(predictive, cohort / "predictive_checks.csv")
 
 
 def _keys(eyes: int, visits: list[int], ids: list[str]) -> pd.DataFrame:

@@ -13,7 +13,6 @@ import pytest
 from fake_run import HOSTILE, FakeRun, draw, write_pages, write_run
 
 from vfprog.config import PlotsConfig
-from vfprog.io import read_table
 from vfprog.plots.labels import FORECASTS
 from vfprog.plots.results import Results
 from vfprog.plots.style import FORECAST, MEASURED, RATE
@@ -246,14 +245,12 @@ def test_an_eye_page_draws_every_map(results: Results) -> None:
     assert len(page.visits.rows) == 16
 
 
-def test_further_loss_is_shown_as_an_illustration(first: Page, run: FakeRun, results: Results) -> None:
+def test_further_loss_is_shown_as_an_illustration(first: Page, results: Results) -> None:
     assert "What further loss would look like" in first.texts
     assert ILLUSTRATION in first.text
-    assert run.further_loss is not None
-    table = read_table(run.further_loss)
     lengths = []
     for _, rate in results.rates.iterrows():
-        eye = Eyes(results, table)[rate]
+        eye = Eyes(results)[rate]
         maps = further_loss_maps(eye.further_loss, rate["eye"], 52, FieldMaps(results.xy, PlotsConfig()))
         assert maps[0].caption == "Present: MD \N{MINUS SIGN}4.0 dB, percentile 48"
         assert maps[1].caption == "3 dB lower: MD \N{MINUS SIGN}7.0 dB, percentile 39"
@@ -306,7 +303,7 @@ def test_fewer_pages_than_eyes_are_said_and_old_pages_removed(tmp_path: Path) ->
 
 def test_tables_left_from_an_earlier_config_are_not_read(tmp_path: Path) -> None:
     """A cohort that was trained on, and now is not, keeps its split.csv on disk."""
-    run = replace(write_run(tmp_path), split=None, retest=None)
+    run = replace(write_run(tmp_path), further=("detection", "trust"))
     assert (run.cohort / "split.csv").exists() and (run.cohort / "retest.csv").exists()
     draw(run, PlotsConfig(example_eyes=1))
     folder = write_pages(run)

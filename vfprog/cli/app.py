@@ -21,13 +21,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
 Threads = Annotated[int, typer.Option(help="torch and BLAS threads")]
 Many = Annotated[list[Path], typer.Option()]
 Some = Annotated[list[Path] | None, typer.Option()]
-Split = Annotated[Path | None, typer.Option(help="split.csv of a training cohort")]
 Structure = Annotated[list[str] | None, typer.Option(help="Column of a nerve fibre layer sector; repeat")]
-Detection = Annotated[Path | None, typer.Option(help="detection.csv of a cohort with known truth")]
-Trust = Annotated[Path | None, typer.Option(help="sbc.csv of a cohort whose posterior was checked")]
-RatesTruth = Annotated[Path | None, typer.Option(help="rates_truth.csv of a cohort with known truth")]
-FurtherLoss = Annotated[Path | None, typer.Option(help="further_loss.parquet, where it was asked for")]
-Retest = Annotated[Path | None, typer.Option(help="retest.csv of a cohort with retests")]
 
 verbs = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 log = logging.getLogger("vfprog")

@@ -8,7 +8,12 @@ from typing import Annotated
 
 import typer
 
-from vfprog.cli.app import Detection, FurtherLoss, Options, RatesTruth, Retest, Split, Trust, verbs
+from vfprog.cli.app import Options, verbs
+
+Further = Annotated[
+    list[str] | None,
+    typer.Option(help="Of the tables that not every cohort has, one the run has (trust, ...); repeat"),
+]
 
 
 @verbs.command()
@@ -17,28 +22,14 @@ def figures(
     model: Path,
     target: Path,
     options: Options,
-    split: Split = None,
-    retest: Retest = None,
-    detection: Detection = None,
-    rates_truth: RatesTruth = None,
-    trust: Trust = None,
+    further: Further = None,
 ) -> None:
     """Draw a cohort's figures into the folder TARGET."""
     from vfprog.config import PlotsConfig
     from vfprog.plots.figures import draw_figures
 
     section = PlotsConfig.model_validate_json(options)
-    draw_figures(
-        cohort,
-        model,
-        target,
-        section,
-        split=split,
-        retest=retest,
-        detection=detection,
-        rates_truth=rates_truth,
-        trust=trust,
-    )
+    draw_figures(cohort, model, target, section, further or [])
 
 
 @verbs.command()
@@ -47,12 +38,7 @@ def report(
     model: Path,
     models: Path,
     options: Options,
-    split: Split = None,
-    retest: Retest = None,
-    detection: Detection = None,
-    rates_truth: RatesTruth = None,
-    trust: Trust = None,
-    further_loss: FurtherLoss = None,
+    further: Further = None,
 ) -> None:
     """Write a cohort's HTML report: report/index.html and a page for each eye."""
     from vfprog.config import CohortConfig, PlotsConfig, RatesConfig, ReportConfig
@@ -65,12 +51,7 @@ def report(
         cohort,
         model,
         models,
-        split=split,
-        retest=retest,
-        detection=detection,
-        rates_truth=rates_truth,
-        trust=trust,
-        further_loss=further_loss,
+        further or [],
         report=ReportConfig.model_validate(sections["report"]),
         plots=PlotsConfig.model_validate(sections["plots"]),
         rates=RatesConfig.model_validate(sections["rates"]),

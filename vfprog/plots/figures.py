@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -56,12 +56,7 @@ def draw_figures(
     model_dir: Path,
     figures_dir: Path,
     options: PlotsConfig,
-    *,
-    split: Path | None,
-    retest: Path | None,
-    detection: Path | None,
-    rates_truth: Path | None,
-    trust: Path | None,
+    further: Collection[str] = (),
 ) -> None:
     """Write ``fields, series, rates, training, ...`` (.svg) of a cohort, one file for each entry of ``FIGURES``.
 
@@ -75,19 +70,10 @@ def draw_figures(
         Folders of the cohort's tables and of the model behind its rates.
     figures_dir : Path
         Where the files go.
-    split, retest, detection, rates_truth, trust : Path or None
-        ``split.csv`` of a training cohort, ``retest.csv`` of one with retests, ``detection.csv`` and
-        ``rates_truth.csv`` where the truth is known, ``sbc.csv`` where the posterior was checked.
+    further : collection of str
+        As :func:`~vfprog.plots.results.load_results` takes them.
     """
-    results = load_results(
-        cohort_dir,
-        model_dir,
-        split=split,
-        retest=retest,
-        detection=detection,
-        rates_truth=rates_truth,
-        trust=trust,
-    )
+    results = load_results(cohort_dir, model_dir, further)
     with style(options):
         for name, draw in FIGURES.items():
             save_figure(draw(results, options), figures_dir / f"{name}.svg")

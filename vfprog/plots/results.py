@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ class Results:
     """Tables of one cohort and of the model behind its rates.
 
     ``rates`` is sorted by rate and carries ``number``; ``visits`` holds every field read, with ``included``;
-    ``xy`` (location, 2) are positions in degrees, right-eye format. ``retest``, ``split`` and ``detection`` are None
+    ``xy`` (location, 2) are positions in degrees, right-eye format. What is of :data:`vfprog.columns.FURTHER` is None
     for cohorts that have none; the evaluation tables have no rows where no eye has enough visits.
     """
 
@@ -63,6 +64,7 @@ class Results:
     detection: DetectionResults | None
     retest: pd.DataFrame | None
     split: pd.DataFrame | None
+    further_loss: pd.DataFrame | None
     qc: dict[str, Any]
     quarantine: pd.DataFrame
     typicality: pd.DataFrame
@@ -80,34 +82,32 @@ class Results:
         return self.trajectories.sizes["latent"]
 
 
-def load_results(
-    cohort_dir: Path,
-    model_dir: Path,
-    *,
-    split: Path | None,
-    retest: Path | None,
-    detection: Path | None,
-    rates_truth: Path | None,
-    trust: Path | None,
-) -> Results:
+def load_results(cohort_dir: Path, model_dir: Path, further: Collection[str] = ()) -> Results:
     """Read everything that figures and report show of a cohort.
 
     Parameters
     ----------
     cohort_dir, model_dir : Path
         Folders of the cohort's tables and of the model behind its rates.
-    split, retest, detection, rates_truth, trust : Path or None
-        The tables that not every cohort has (beside ``detection.csv`` and ``sbc.csv`` stand two more). They are never
-        looked for: a file left from an earlier config would say that the model learned from patients whom it never
-        saw.
+    further : collection of str
+        Which of the tables that not every cohort has are the run's, of ``c.FURTHER``. They are never looked for: a file
+        left from an earlier config would say that the model learned from patients whom it never saw.
     """
 
     def table(name: str) -> pd.DataFrame:
         return read_table(cohort_dir / name)
 
+    def tables(name: str) -> tuple[pd.DataFrame, ...] | None:
+        return tuple(map(table, c.FURTHER[name])) if name in further else None
+
+    def only(name: str) -> pd.DataFrame | None:
+        return table(*c.FURTHER[name]) if name in further else None
+
     forecasts = table("forecasts.parquet")
     with xr.open_dataset(cohort_dir / "trajectories.nc", engine="h5netcdf") as dataset:
         trajectories = dataset.load()
+    rates_truth, retest = only("rates_truth"), only("retest")
+    trust, detection = tables("trust"), tables("detection")
     return Results(
         visits=table("visits.parquet").sort_values(c.VISIT_KEY, ignore_index=True),
         latents=table("latents.parquet").sort_values(c.VISIT_KEY, ignore_index=True),
@@ -115,8 +115,8 @@ def load_results(
         rates_regions=table("rates_regions.csv"),
         rates_locations=table("rates_locations.parquet"),
         prior_sensitivity=table("prior_sensitivity.csv"),
-        rates_truth=without_thin_intervals(read_table(rates_truth), "n_patients") if rates_truth else None,
-        trust=_trust(trust) if trust else None,
+        rates_truth=None if rates_truth is None else without_thin_intervals(rates_truth, "n_patients"),
+        trust=None if trust is None else TrustResults(*trust),
         forecasts=forecasts,
         forecasts_md=table("forecasts_md.csv"),
         trajectories=trajectories,
@@ -125,9 +125,10 @@ def load_results(
         differences=with_sound_intervals(table("differences.csv")),
         published=with_sound_intervals(table("published.csv")),
         flagged=without_thin_intervals(table("flagged.csv"), "n_patients"),
-        detection=_detection(detection) if detection else None,
-        retest=with_sound_intervals(read_table(retest)) if retest else None,
-        split=read_table(split) if split else None,
+        detection=None if detection is None else _detection(detection),
+        retest=None if retest is None else with_sound_intervals(retest),
+        split=only("split"),
+        further_loss=only("further_loss"),
         qc=read_json(cohort_dir / "qc.json"),
         quarantine=table("quarantine.csv"),
         typicality=table("typicality.csv"),
@@ -142,16 +143,8 @@ def with_sound_intervals(scores: pd.DataFrame) -> pd.DataFrame:
     return scores.assign(lower=scores["lower"].where(enough), upper=scores["upper"].where(enough))
 
 
-def _trust(file: Path) -> TrustResults:
-    """``sbc.csv`` and the two tables beside it."""
-    names = (file, file.with_name("nuts.csv"), file.with_name("predictive_checks.csv"))
-    return TrustResults(*map(read_table, names))
-
-
-def _detection(file: Path) -> DetectionResults:
-    """``detection.csv`` and the two tables beside it."""
-    names = (file, file.with_name("detection_differences.csv"), file.with_name("time_to_detection.csv"))
-    return DetectionResults(*(without_thin_intervals(read_table(name), "n_persons") for name in names))
+def _detection(tables: tuple[pd.DataFrame, ...]) -> DetectionResults:
+    return DetectionResults(*(without_thin_intervals(table, "n_persons") for table in tables))
 
 
 def without_thin_intervals(table: pd.DataFrame, patients: str) -> pd.DataFrame:

@@ -37,7 +37,7 @@ class EyeData:
 class Eyes:
     """The eyes of a cohort, found by key without searching the tables again for each."""
 
-    def __init__(self, results: Results, further_loss: pd.DataFrame | None = None) -> None:
+    def __init__(self, results: Results) -> None:
         self._results = results
         self._visits = results.visits.groupby(c.EYE_KEY).indices
         self._latents = results.latents.groupby(c.EYE_KEY).indices
@@ -51,8 +51,8 @@ class Eyes:
         located = results.rates_locations.sort_values(c.LOCATION, ignore_index=True)
         self._location_rows = located.groupby(c.EYE_KEY).indices
         self._location_rates = located["rate"].to_numpy()
-        self._further = further_loss
-        self._further_rows = {} if further_loss is None else further_loss.groupby(c.EYE_KEY).indices
+        self._further = results.further_loss
+        self._further_rows = {} if self._further is None else self._further.groupby(c.EYE_KEY).indices
         self._md = results.forecasts_md.sort_values(c.YEARS_AHEAD, ignore_index=True)
         self._md_rows = self._md.groupby(c.EYE_KEY).indices
         tracks = results.trajectories

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from vfprog.config import CohortConfig, PlotsConfig, RatesConfig, ReportConfig
@@ -20,13 +21,8 @@ def write_report(
     cohort_dir: Path,
     model_dir: Path,
     models_table: Path,
+    further: Collection[str] = (),
     *,
-    split: Path | None,
-    retest: Path | None,
-    detection: Path | None,
-    rates_truth: Path | None,
-    trust: Path | None,
-    further_loss: Path | None,
     report: ReportConfig,
     plots: PlotsConfig,
     rates: RatesConfig,
@@ -44,21 +40,10 @@ def write_report(
         Folders of the cohort's tables and of the model behind its rates.
     models_table : Path
         ``models.csv`` of the run.
-    split, retest, detection, rates_truth, trust : Path or None
-        ``split.csv`` of a training cohort, ``retest.csv`` of one with retests, ``detection.csv`` and
-        ``rates_truth.csv`` where the truth is known, ``sbc.csv`` where the posterior was checked.
-    further_loss : Path or None
-        ``further_loss.parquet``, where the config asks for it.
+    further : collection of str
+        As :func:`~vfprog.plots.results.load_results` takes them.
     """
-    results = load_results(
-        cohort_dir,
-        model_dir,
-        split=split,
-        retest=retest,
-        detection=detection,
-        rates_truth=rates_truth,
-        trust=trust,
-    )
+    results = load_results(cohort_dir, model_dir, further)
     folder = cohort_dir / "report"
     templates = environment()
     pages = min(report.eye_pages, len(results.rates))
@@ -66,10 +51,7 @@ def write_report(
         name, cohort, results, cohort_dir / "figures", read_table(models_table), rates, pages
     )
 
-    drawer, eyes = (
-        FieldMaps(results.xy, plots),
-        Eyes(results, read_table(further_loss) if further_loss else None),
-    )
+    drawer, eyes = FieldMaps(results.xy, plots), Eyes(results)
     template = templates.get_template("eye.html.j2")
     method = results.trajectories.attrs["method"]
     for _, rate in results.rates.head(pages).iterrows():

@@ -6,11 +6,6 @@ DETECTED = [
     if cohort.produce != "visits"
     and (cohort.stable_twin or (cohort.simulate and not cohort.simulate.stable))
 ]
-DETECTION_TABLES = [
-    "detection.csv",
-    "detection_differences.csv",
-    "time_to_detection.csv",
-]
 
 
 def truth_of(wildcards):
@@ -33,7 +28,7 @@ rule detect:
         visits=f"{RUN}/{{cohort}}/visits.parquet",
         card=f"{MODEL}/card.json",
     output:
-        expand(f"{RUN}/{{{{cohort}}}}/{{table}}", table=DETECTION_TABLES),
+        expand(f"{RUN}/{{{{cohort}}}}/{{table}}", table=FURTHER["detection"]),
     log:
         f"{RUN}/logs/{{cohort}}-detect.log",
     wildcard_constraints:

@@ -32,67 +32,29 @@ COHORT_TABLES = [
 ]
 
 
-def retest_of(wildcards):
-    """The denoising table of a cohort with retests."""
-    return (
-        [f"{RUN}/{wildcards.cohort}/retest.csv"] if wildcards.cohort in RETESTS else []
-    )
-
-
-def detection_of(wildcards):
-    """The detection tables of a cohort with known truth."""
-    return [
-        f"{RUN}/{wildcards.cohort}/{table}"
-        for table in DETECTION_TABLES
-        if wildcards.cohort in DETECTED
-    ]
-
-
-def rates_truth_of(wildcards):
-    """The table of rates against known truth."""
-    return (
-        [f"{RUN}/{wildcards.cohort}/rates_truth.csv"]
-        if wildcards.cohort in KNOWN
-        else []
-    )
-
-
-def trust_of(wildcards):
-    """The checks of the posterior, where the config asks for them."""
-    return [
-        f"{RUN}/{wildcards.cohort}/{table}"
-        for table in TRUST_TABLES
-        if wildcards.cohort in cfg.trust.cohorts
-    ]
-
-
-def further_loss_of(wildcards):
-    """What further loss of a cohort's eyes would look like, where the config asks for it."""
-    asked = bool(cfg.report.further_loss)
-    return [f"{RUN}/{wildcards.cohort}/further_loss.parquet"] if asked else []
+def further_of(wildcards):
+    """Which tables that not every cohort has, this one has: a file left from an earlier config is not read."""
+    has = {
+        "split": LEARNED,
+        "retest": RETESTS,
+        "rates_truth": KNOWN,
+        "detection": DETECTED,
+        "trust": cfg.trust.cohorts,
+        "further_loss": cfg.cohorts if cfg.report.further_loss else [],
+    }
+    return [name for name in FURTHER if wildcards.cohort in has[name]]
 
 
 def further_tables(wildcards):
-    """The tables that not every cohort has, as options: a file left from an earlier config is not read."""
-    return " ".join(
-        [
-            many("split", split_of(wildcards)),
-            many("retest", retest_of(wildcards)),
-            many("detection", detection_of(wildcards)[:1]),
-            many("rates-truth", rates_truth_of(wildcards)),
-            many("trust", trust_of(wildcards)[:1]),
-        ]
-    )
+    """The files of these."""
+    names = [table for name in further_of(wildcards) for table in FURTHER[name]]
+    return [f"{RUN}/{wildcards.cohort}/{table}" for table in names]
 
 
 rule figures:
     input:
         expand(f"{RUN}/{{{{cohort}}}}/{{table}}", table=COHORT_TABLES),
-        split_of,
-        retest_of,
-        detection_of,
-        rates_truth_of,
-        trust_of,
+        further_tables,
         f"{MODEL}/card.json",
         f"{MODEL}/history.csv",
     output:
@@ -105,7 +67,7 @@ rule figures:
         f"{RUN}/logs/{{cohort}}-figures.log",
     params:
         options=cfg.plots.model_dump_json(),
-        further=further_tables,
+        further=lambda wc: many("further", further_of(wc)),
         cohort=f"{RUN}/{{cohort}}",
         model=MODEL,
         code=code_digest("figures"),
@@ -117,12 +79,7 @@ rule figures:
 rule report:
     input:
         expand(f"{RUN}/{{{{cohort}}}}/{{table}}", table=COHORT_TABLES),
-        split_of,
-        retest_of,
-        detection_of,
-        rates_truth_of,
-        trust_of,
-        further_loss_of,
+        further_tables,
         figures=expand(f"{RUN}/{{{{cohort}}}}/figures/{{figure}}.svg", figure=FIGURES),
         card=f"{MODEL}/card.json",
         models=f"{RUN}/models.csv",
@@ -137,11 +94,10 @@ rule report:
             plots=cfg.plots,
             rates=cfg.rates,
         ),
-        further=further_tables,
-        further_loss=lambda wc: many("further-loss", further_loss_of(wc)),
+        further=lambda wc: many("further", further_of(wc)),
         cohort=f"{RUN}/{{cohort}}",
         model=MODEL,
         code=code_digest("report"),
     shell:
-        "vfprog report {params.cohort} {params.model} {input.models} {params.further} {params.further_loss}"
+        "vfprog report {params.cohort} {params.model} {input.models} {params.further}"
         " --options {params.options:q} 2>&1 | tee {log} >&2"

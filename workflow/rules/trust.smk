@@ -1,14 +1,12 @@
 # Checks of the trajectories' posterior, of the cohorts named under `trust`.
 
-TRUST_TABLES = ["sbc.csv", "nuts.csv", "predictive_checks.csv"]
-
 
 rule trust:
     input:
         visits=f"{RUN}/{{cohort}}/visits.parquet",
         card=f"{MODEL}/card.json",
     output:
-        expand(f"{RUN}/{{{{cohort}}}}/{{table}}", table=TRUST_TABLES),
+        expand(f"{RUN}/{{{{cohort}}}}/{{table}}", table=FURTHER["trust"]),
     log:
         f"{RUN}/logs/{{cohort}}-trust.log",
     wildcard_constraints:

@@ -33,10 +33,10 @@ def regular_series(eyes: int, visits: int = 8) -> Series:
 
 
 def drawn_eyes(model: PathModel, guide: PathGuide, eyes: int = 60) -> Eyes:
-    known = Eyes.of(regular_series(eyes), guide.method)
+    lent = Eyes.of(regular_series(eyes), guide.method)
     torch.manual_seed(1)
     with torch.no_grad():
-        return known.with_tests(model.td_dist(model.path_dist(known.level).sample(), known).sample())
+        return lent.with_tests(model.td_dist(model.path_dist(lent.known.level).sample(), lent).sample())
 
 
 def noise(eyes: int, visits: int = 8) -> Tensor:

@@ -81,6 +81,8 @@ def test_simulated_tests_come_from_the_paths_and_their_level() -> None:
     torch.manual_seed(0)
     simulated, paths = simulate(model, some_eyes(guide))
     start = model.latents(paths)[0]
-    torch.testing.assert_close(simulated.level, model.vae.model.decoder(start))  # without offset at the start
-    torch.testing.assert_close(simulated.noise, model.vae.model.noise(simulated.level))
+    torch.testing.assert_close(
+        simulated.known.level, model.vae.model.decoder(start)
+    )  # without offset at the start
+    torch.testing.assert_close(simulated.known.noise, model.vae.model.noise(simulated.known.level))
     assert (simulated.series.td[~simulated.series.mask] == 0).all()

@@ -92,7 +92,7 @@ def dense(
     n = int(series.n_visits[eye])
     td, mask = series.td[eye, :n].numpy(), series.mask[eye, :n].numpy()
     years = series.years[eye, :n].numpy()
-    s, level = linear.noise[eye].detach().numpy(), linear.level[eye].detach().numpy()
+    s, level = linear.known.noise[eye].detach().numpy(), linear.known.level[eye].detach().numpy()
     locations = len(s)
     decoder = 5 * method.vae.model.decoder.linear.weight.detach().numpy()
     if not method.network:
@@ -126,7 +126,11 @@ def dense(
         return parts
 
     apart = np.abs(times[:, None] - times)
-    correlated = np.exp(-apart / np.exp(p["tau"]))
+    left, unrest = np.exp(-apart / np.exp(p["tau"])), linear.known.unrest[eye].item()
+    correlated = unrest * left
+    # What an eye has wandered more than usual it need not wander from now on.
+    after = np.arange(len(years), len(times))
+    correlated[after, after] += (1 - unrest) * (1 - left[len(years) - 1, after] ** 2)
     scales = SCALES if method.drift else (1.0,)
     priors = []
     for scale in scales:
@@ -141,13 +145,13 @@ def dense(
     tested = np.nonzero(mask)
     each = [sum(rows_of(t, i).values()) - rows_of(t, i)["drift"] for i, t in enumerate(years)]
     rows = np.stack(each)[tested] if mask.any() else np.zeros((0, starts[-1]))
-    base = linear.apart[eye].detach().numpy() - 3 if method.network else np.full(v, own_mean(td, mask))
+    base = linear.known.apart[eye].detach().numpy() - 3 if method.network else np.full(v, own_mean(td, mask))
     shift = base + p["offset"] + p["learning"] * (tested[0] == 0)[:, None] * np.ones(v)
     same_visit = tested[0][:, None] == tested[0]
     basis = method.residual.vectors.numpy()
     of_noise = basis @ np.diag(method.residual.spectrum("noise").detach()) @ basis.T
     of_tests = (s[:, None] * of_noise * s)[np.ix_(tested[1], tested[1])]
-    noise = (np.exp(p["visit_variance"]) + of_tests) * same_visit
+    noise = (unrest * np.exp(p["visit_variance"]) + of_tests) * same_visit
     step = (level.mean() + 5) / 5
     logits = np.array(
         [

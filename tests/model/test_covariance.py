@@ -41,18 +41,21 @@ def random_case(seed: int) -> Case:
         part: basis @ np.diag(process.spectrum(part).detach()) @ basis.T
         for part in ("standing", "wander", "noise")
     }
+    unrest = torch.linspace(0.4, 2.0, 4, dtype=torch.float64)
     parts, of_last = [], []
     for eye in range(4):
         n = int(series.n_visits[eye])
         t = series.years[eye, :n].numpy()
         left = np.exp(-np.abs(t[:, None] - t) / np.exp(p["tau"]))
         decibel = 1 / s[eye].numpy()
-        shift = np.exp(p["visit_variance"]) * np.kron(np.eye(n), np.outer(decibel, decibel))
-        K = np.kron(np.ones((n, n)), of["standing"]) + np.kron(left, of["wander"])
+        shift = (
+            unrest[eye].item() * np.exp(p["visit_variance"]) * np.kron(np.eye(n), np.outer(decibel, decibel))
+        )
+        K = np.kron(np.ones((n, n)), of["standing"]) + unrest[eye].item() * np.kron(left, of["wander"])
         parts.append(K + np.kron(np.eye(n), of["noise"]) + shift)
         of_last.append(np.stack([np.kron(np.ones(n), of["standing"]), np.kron(left[-1], of["wander"])]))
     with torch.no_grad():
-        covariance = process.covariance(series.years, series.visits, s, single)
+        covariance = process.covariance(series.years, series.visits, s, unrest, single)
     return Case(series, s, covariance, parts, of_last)
 
 
@@ -161,6 +164,8 @@ def test_one_decibel_is_one_decibel_everywhere() -> None:
     process = random_process(0)
     s = torch.tensor([[1.0, 2, 3, 4, 5]], dtype=torch.float64)
     none = SingleTests.where(torch.zeros(1, 1, 5, dtype=torch.bool), torch.float64)
-    covariance = process.covariance(torch.zeros(1, 1).double(), torch.ones(1, 1, dtype=torch.bool), s, none)
+    covariance = process.covariance(
+        torch.zeros(1, 1).double(), torch.ones(1, 1, dtype=torch.bool), s, torch.ones(1).double(), none
+    )
     assert len(XY) == 5
     torch.testing.assert_close(covariance.shift @ process.vectors.T * s, torch.ones_like(s))

@@ -16,7 +16,14 @@ from vfprog.data.series import Series
 from vfprog.model import latent as module
 from vfprog.model.field_vae import FieldVAE
 from vfprog.model.latent import FAR, LEAST_FOR_MEDIAN, LatentTrajectory
-from vfprog.model.linear import PSEUDO_TESTS, USUAL_SCATTER, decode_with_jacobian, own_scatter
+from vfprog.model.linear import (
+    PSEUDO_TESTS,
+    USUAL_SCATTER,
+    USUAL_UNREST,
+    decode_with_jacobian,
+    own_scatter,
+    own_unrest,
+)
 from vfprog.model.residual import ResidualProcess
 from vfprog.model.summary import summarise
 from vfprog.model.trajectory import Path
@@ -33,7 +40,7 @@ def test_coordinates_are_those_of_the_joint_normal(seed: int, name: str) -> None
     method, series = random_method(seed, name), random_series(seed, eyes=3, tested=0.7)
     linear = method.encoded(series)
     with torch.no_grad():
-        found = method.conditioned(series, linear, method.covariance(series, linear.noise)).posterior
+        found = method.conditioned(series, linear, method.covariance(series, linear.known)).posterior
         latents = [method._latents(found.mean[:, k]) for k in range(found.mean.shape[1])]
         alone = torch.eye(found.mean.shape[1], dtype=torch.float64)
         each = [replace(found, weight=w.expand_as(found.weight)).covariance().numpy() for w in alone]
@@ -99,7 +106,7 @@ def test_predictions_are_those_of_the_joint_normal(seed: int, name: str) -> None
         later = tuple(years[eye].tolist())
         whole = dense(method, series, linear, eye, later)
         mean, covariance = whole.moments()
-        s = linear.noise[eye].detach().numpy()
+        s = linear.known.noise[eye].detach().numpy()
         for i, rows in enumerate(later_rows(method, whole, s, path.last_years[eye].item(), later)):
             expected = rows @ mean + whole.field_shift
             for found in (tests, field):
@@ -258,8 +265,35 @@ def test_a_restless_eye_has_its_own_scatter() -> None:
     series = Series(td, mask, torch.arange(400.0).expand(3, -1).double(), torch.tensor([400, 400, 1]))
     method = random_method(0, "static")
     linear = method.encoded(series)
-    usual = method.vae.model.noise(linear.level).detach()
-    torch.testing.assert_close(linear.noise, usual * own_scatter(summary, usual)[:, None])
+    usual = method.vae.model.noise(linear.known.level).detach()
+    torch.testing.assert_close(linear.known.noise, usual * own_scatter(summary, usual)[:, None])
+
+
+def steady(shifts: list[float], slope: float = -1.0) -> Series:
+    """One eye that loses ``slope`` dB/year at all locations, its visits shifted."""
+    years = torch.arange(len(shifts), dtype=torch.float64)
+    td = (-4 + slope * years + torch.tensor(shifts, dtype=torch.float64))[None, :, None].expand(1, -1, 5)
+    return Series(
+        td.clone(), torch.ones(td.shape, dtype=torch.bool), years[None], torch.tensor([len(shifts)])
+    )
+
+
+def test_unrest_is_the_scatter_of_visits_about_a_line_drawn_to_the_usual() -> None:
+    torch.testing.assert_close(own_unrest(steady([0.0] * 8)), torch.tensor([3 / 9]).double())
+    # Residuals -1, 3, -3, 1 times 0.3 about a line: squares 1.8 on 2 degrees of freedom.
+    shifted = own_unrest(steady([-0.3, 0.9, -0.9, 0.3]))
+    torch.testing.assert_close(shifted, torch.tensor([(3 + 1.8 / USUAL_UNREST) / 5]).double())
+    assert own_unrest(steady([0.0, 5.0])).item() == 1
+
+
+@pytest.mark.parametrize("name", ["trajectory", "residual"])
+def test_a_steady_eye_s_trend_is_believed_sooner_than_a_restless_one_s(name: str) -> None:
+    method = random_method(3, name)
+    rates = []
+    for shifts in ([0.0] * 8, [-2.0, 2, -2, 2, 2, -2, 2, -2]):  # neither adds to the slope
+        state = method.fit(steady(shifts)).state
+        rates.append(state[0, :, 1].mean().item())
+    assert rates[0] < 1.1 * rates[1] < 0
 
 
 def test_what_stands_far_beside_the_decoder_is_known() -> None:
@@ -276,12 +310,12 @@ def test_what_stands_far_beside_the_decoder_is_known() -> None:
         linear = method.encoded(five)
         field, spectra = method.vae.model.decoder(linear.start), method.residual.spectrum
         varying = (spectra("wander").mean() + spectra("noise").mean()) / 5
-        reach = FAR * linear.noise * (spectra("standing").mean() + varying).sqrt()
+        reach = FAR * linear.known.noise * (spectra("standing").mean() + varying).sqrt()
     difference = five.td[:, 0] - field
     expected = difference - difference.clamp(-reach, reach)
     assert expected[0, 2] < -10
-    torch.testing.assert_close(linear.apart, expected)
-    assert not method.encoded(five.first(LEAST_FOR_MEDIAN - 1)).apart.any()
+    torch.testing.assert_close(linear.known.apart, expected)
+    assert not method.encoded(five.first(LEAST_FOR_MEDIAN - 1)).known.apart.any()
 
 
 # Single precision, as in use

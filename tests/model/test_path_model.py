@@ -32,15 +32,14 @@ def some_eyes(guide: PathGuide, tested: float = 0.8, eyes: int = 5) -> Eyes:
 
 def dense_covariance(model: PathModel, eyes: Eyes, eye: int) -> Tensor:
     """Of all tests of an eye about its path, visit by visit, dB^2: (visit x location, visit x location)."""
-    p, years, s = model.residual, eyes.series.years[eye], eyes.noise[eye]
+    p, years, s = model.residual, eyes.series.years[eye], eyes.known.noise[eye]
     apart = (years[:, None] - years).abs()
     same_visit = torch.eye(len(years), dtype=years.dtype)
-    blocks = p.spectrum("standing")[:, None, None] + p.spectrum("wander")[:, None, None] * p.wander_left(
-        apart
-    )
+    left = eyes.known.unrest[eye] * p.wander_left(apart)
+    blocks = p.spectrum("standing")[:, None, None] + p.spectrum("wander")[:, None, None] * left
     blocks = blocks + p.spectrum("noise")[:, None, None] * same_visit
     of_tests = torch.einsum("ji,ki,itu->tjuk", p.vectors, p.vectors, blocks) * s[:, None, None] * s
-    of_shifts = p.visit_variance * same_visit[:, None, :, None] * torch.ones(5, 1, 5)
+    of_shifts = eyes.known.unrest[eye] * p.visit_variance * same_visit[:, None, :, None] * torch.ones(5, 1, 5)
     return (of_tests + of_shifts).reshape(5 * len(years), -1).detach()
 
 
@@ -48,7 +47,7 @@ def dense_covariance(model: PathModel, eyes: Eyes, eye: int) -> Tensor:
 def test_tests_have_the_density_of_a_dense_normal_over_those_made() -> None:
     model, guide = model_and_guide(linear=False)
     eyes = some_eyes(guide)
-    path = model.path_dist(eyes.level).sample((3,))
+    path = model.path_dist(eyes.known.level).sample((3,))
     found, expected = model.td_dist(path, eyes).log_prob(eyes.series.td), model.expected(path, eyes)
     for eye in range(len(eyes)):
         made = eyes.series.mask[eye].flatten()
@@ -61,7 +60,7 @@ def test_tests_have_the_density_of_a_dense_normal_over_those_made() -> None:
 def test_draws_have_that_covariance_and_none_where_nothing_was_tested() -> None:
     model, guide = model_and_guide(linear=False)
     eyes = some_eyes(guide, eyes=2)
-    path = model.path_dist(eyes.level).sample()
+    path = model.path_dist(eyes.known.level).sample()
     torch.manual_seed(0)
     drawn = model.td_dist(path, eyes).sample((20_000,))
     assert (drawn[:, ~eyes.series.mask] == 0).all()
@@ -76,7 +75,7 @@ def test_draws_have_that_covariance_and_none_where_nothing_was_tested() -> None:
 def test_what_is_behind_the_mask_says_nothing() -> None:
     model, guide = model_and_guide(linear=False)
     eyes = some_eyes(guide, tested=0.5)
-    tests = model.td_dist(model.path_dist(eyes.level).sample(), eyes)
+    tests = model.td_dist(model.path_dist(eyes.known.level).sample(), eyes)
     spoilt = torch.where(eyes.series.mask, eyes.series.td, 1e6)
     assert torch.equal(tests.log_prob(spoilt), tests.log_prob(eyes.series.td))
 
@@ -90,7 +89,7 @@ def test_elbo_of_a_linear_decoder_is_the_log_evidence() -> None:
     still = model.expected(torch.zeros(1, len(eyes), count, dtype=torch.float64), eyes)
     units = torch.eye(count, dtype=torch.float64)[:, None].expand(-1, len(eyes), -1)
     columns = (model.expected(units, eyes) - still).flatten(2)  # (coordinate, eye, test)
-    weights = model.residual.log_weights(eyes.level.mean(1))
+    weights = model.residual.log_weights(eyes.known.level.mean(1))
     evidence = []
     for eye in range(len(eyes)):
         made = eyes.series.mask[eye].flatten()
@@ -114,7 +113,9 @@ def test_elbo_of_a_bent_decoder_stays_below_importance_weighted_evidence() -> No
     torch.manual_seed(1)
     q = guide.path_dist(eyes)
     path = q.sample((2000,))
-    joint = model.path_dist(eyes.level).log_prob(path) + model.td_dist(path, eyes).log_prob(eyes.series.td)
+    joint = model.path_dist(eyes.known.level).log_prob(path) + model.td_dist(path, eyes).log_prob(
+        eyes.series.td
+    )
     log_weight = joint - q.log_prob(path)
     gap = log_weight.logsumexp(0) - math.log(2000) - log_weight.mean(0)
     assert (gap > 0).all()
@@ -134,7 +135,7 @@ def test_linear_on_average_is_closer_to_the_posterior_than_linear_about_its_mean
         torch.manual_seed(1)
         q = guide.path_dist(eyes)
         path = q.sample((3000,))
-        joint = model.path_dist(eyes.level).log_prob(path)
+        joint = model.path_dist(eyes.known.level).log_prob(path)
         log_weight = joint + model.td_dist(path, eyes).log_prob(eyes.series.td) - q.log_prob(path)
         gap[averages] = log_weight.logsumexp(0) - math.log(3000) - log_weight.mean(0)
     assert gap[latent.AVERAGES].mean() < 0.9 * gap[0].mean()
@@ -144,7 +145,7 @@ def test_linear_on_average_is_closer_to_the_posterior_than_linear_about_its_mean
 def test_rate_is_the_change_of_the_mean_field_at_the_last_visit() -> None:
     model, guide = model_and_guide(linear=False)
     eyes = some_eyes(guide)
-    path, step = model.path_dist(eyes.level).sample(), 1e-5
+    path, step = model.path_dist(eyes.known.level).sample(), 1e-5
     start, slope = model.latents(path)
     last = eyes.series.last_years[:, None]
 

@@ -96,7 +96,7 @@ def _task(method: LatentTrajectory, cut: Origin) -> _Task:
 
 def _score(method: LatentTrajectory, task: _Task) -> Tensor:
     past, linear = task.origin.past, task.linear
-    path = method.path(past, linear, method.conditioned(past, linear, method.covariance(past, linear.noise)))
+    path = method.path(past, linear, method.conditioned(past, linear, method.covariance(past, linear.known)))
     residual = method.residual
     predicted = method.forecast(path, task.origin.years, residual.spectrum("noise"), residual.visit_variance)
     return laplace_score(predicted, task.origin)

@@ -27,10 +27,12 @@ class LatentDensity:
 
     def __init__(self, model: PathModel, eyes: Eyes) -> None:
         self.model, self.eyes = model, eyes
-        self._tests = model.td_dist(self._whole(eyes.level.new_zeros(len(eyes), self.latents)), eyes)
-        self._scales = eyes.level.new_tensor(SCALES)
-        self._log_weights = model.residual.log_weights(eyes.level.mean(1))
-        along = torch.eye(eyes.level.shape[1], dtype=eyes.level.dtype, device=eyes.level.device)
+        self._tests = model.td_dist(self._whole(eyes.known.level.new_zeros(len(eyes), self.latents)), eyes)
+        self._scales = eyes.known.level.new_tensor(SCALES)
+        self._log_weights = model.residual.log_weights(eyes.known.level.mean(1))
+        along = torch.eye(
+            eyes.known.level.shape[1], dtype=eyes.known.level.dtype, device=eyes.known.level.device
+        )
         drift = model.drift(
             torch.cat([along.new_zeros(len(along), 1, self.latents), along[:, None]], -1), eyes
         )
@@ -47,7 +49,7 @@ class LatentDensity:
 
     def _whole(self, latents: Tensor) -> Tensor:
         """Paths of these latents without drift of the residual."""
-        still = latents.new_zeros(*latents.shape[:-1], self.eyes.level.shape[1])
+        still = latents.new_zeros(*latents.shape[:-1], self.eyes.known.level.shape[1])
         return torch.cat([latents, still], -1)
 
     def _scores(self, latents: Tensor) -> tuple[Tensor, Tensor]:

@@ -102,7 +102,7 @@ def scatter_about_lines(td: Tensor, eyes: Eyes) -> Scatter:
     line = fit_lines(td, mask, years)
     degrees = (1 - line.leverage(years)).clamp(min=0.05)
     residual = torch.where(mask, (td - line.at(years)) / degrees.sqrt(), 0.0)
-    return Scatter(residual, eyes.level, mask)
+    return Scatter(residual, eyes.known.level, mask)
 
 
 def by_level(scatter: Scatter) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ import torch
 from scipy.stats import binom
 from torch import Tensor
 
+from vfprog.model.linear import Known
 from vfprog.model.path_model import Eyes, PathGuide, PathModel
 
 POSTERIOR_DRAWS = 99  # ranks 0 to 99
@@ -74,9 +75,10 @@ def _ranks(model: PathModel, guide: PathGuide, eyes: Eyes, truth: dict[str, Tens
 
 def simulate(model: PathModel, eyes: Eyes) -> tuple[Eyes, Tensor]:
     """Eyes with the same visits and tests drawn, at the level where each starts, and their true paths."""
-    start = model.path_dist(eyes.level).sample()[:, : model.vae.latent_dim]
+    start = model.path_dist(eyes.known.level).sample()[:, : model.vae.latent_dim]
     level = model.vae.model.decoder(start) + model.residual.scalars["offset"]
-    drawn = replace(eyes, apart=torch.zeros_like(level), level=level, noise=model.vae.model.noise(level))
+    noise = model.vae.model.noise(level)
+    drawn = replace(eyes, known=Known(torch.zeros_like(level), level, noise, eyes.known.unrest))
     # Start and movement are independent given the component of drift, which depends on the level alone.
     paths = torch.cat([start, model.path_dist(level).sample()[:, start.shape[1] :]], 1)
     return drawn.with_tests(model.td_dist(paths, drawn).sample()), paths

@@ -108,7 +108,7 @@ class SeriesCovariance:
     visits : Tensor (eye, visit) of bool
     s : Tensor (eye, location)
         SD of a test, dB.
-    visit_variance : Tensor ()
+    visit_variance : Tensor (eye,)
         Of a visit's shift, dB^2.
     single : SingleTests
     """
@@ -164,7 +164,7 @@ class SeriesCovariance:
         return self.vectors[self.single.location] * self.single.real[..., None]
 
     def _factor(self) -> None:
-        shifts = (1 / self.visit_variance).expand(self.visits.shape)
+        shifts = (1 / self.visit_variance)[:, None].expand(self.visits.shape)
         self._precision = torch.cat([shifts, self.single.precision], 1)
         self._woodbury = torch.linalg.cholesky(self._overlap + torch.diag_embed(self._precision))
 

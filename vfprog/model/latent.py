@@ -20,14 +20,14 @@ from vfprog.model.covariance import SeriesCovariance, SingleTests, Solved
 from vfprog.model.curvature import latent_draws, moved_gram
 from vfprog.model.field_vae import FieldVAE
 from vfprog.model.floor_sites import at_or_below
-from vfprog.model.linear import Linear, average, decode_with_jacobian, own_scatter
+from vfprog.model.linear import Known, Linear, average, decode_with_jacobian, own_scatter, own_unrest
 from vfprog.model.path_posterior import PathPosterior, PathPrior
 from vfprog.model.residual import SCALES, ResidualProcess
 from vfprog.model.summary import FieldSummary, summarise
 from vfprog.model.trajectory import Path, Prediction, alike_batches
 
 REFINEMENTS = 1  # after it the posterior mean moves by less than a tenth of its SD
-AVERAGES = 2  # after them the mean of the rate moves by less than a tenth of its SD
+AVERAGES = 3  # after them the mean of the rate moves by less than a tenth of its SD
 FAR = 1.0  # SDs of the residual process; what stands further from the decoded field is taken as known
 LEAST_FOR_MEDIAN = 3  # tests
 LOWEST_TD = -38.0  # dB; no perimeter records less
@@ -79,37 +79,38 @@ class LatentTrajectory:
 
         First about the posterior's mean (Gauss-Newton), then on average over the posterior: see :mod:`curvature`.
         """
-        covariance = self.covariance(series, linear.noise)
+        covariance = self.covariance(series, linear.known)
         conditioned = self.conditioned(series, linear, covariance)
         for _ in range(REFINEMENTS if self.network else 0):
             path = self._latents(conditioned.posterior.centre())
-            linear = self.linear(series, *path, linear.apart, linear.level, linear.noise)
+            linear = self.linear(series, *path, linear.known)
             conditioned = self.conditioned(series, linear, covariance)
-        for _ in range(AVERAGES if self.network else 0):
-            linear, conditioned = self._averaged(series, linear, conditioned)
-        return linear, conditioned
+        return self._averaged(series, linear, conditioned) if self.network else (linear, conditioned)
 
     def _averaged(
         self, series: Series, linear: Linear, conditioned: Conditioned
     ) -> tuple[Linear, Conditioned]:
-        """The same with the decoder linear about draws of the posterior, averaged."""
-        covariance = conditioned.covariance
-        centre = conditioned.posterior.centre()
-        draws = latent_draws(conditioned.posterior, self.latents)
+        """The same with the decoder linear on average over draws of the posterior, ``AVERAGES`` times anew."""
+        covariance, posterior, prior = (
+            conditioned.covariance,
+            conditioned.posterior,
+            self.prior(linear.known.level),
+        )
         # What tests at the floor are worth is kept from the sites found before.
         shown = self.shown(series, linear, conditioned)
         drift = covariance.solve(self.drift_design(series, linear))
-        abouts = self._linear_about_each(series, draws, linear)
-        grams = []
-        for draw, about in zip(draws, abouts, strict=True):
-            values = covariance.spectral(self.departures(series, about, shown))
-            solved = covariance.solve(torch.cat([values, self.latent_design(series, about)], -1))
-            gram = covariance.joint_gram(solved, drift)
-            grams.append(moved_gram(gram, centre[:, : self.latents] - draw))
-        linear = average(abouts)
+        for _ in range(AVERAGES):
+            draws, centre = latent_draws(posterior, self.latents), posterior.centre()[:, : self.latents]
+            abouts = self._linear_about_each(series, draws, linear)
+            grams = []
+            for draw, about in zip(draws, abouts, strict=True):
+                values = covariance.spectral(self.departures(series, about, shown))
+                solved = covariance.solve(torch.cat([values, self.latent_design(series, about)], -1))
+                grams.append(moved_gram(covariance.joint_gram(solved, drift), centre - draw))
+            posterior = prior.posterior(torch.stack(grams).mean(0))
+            linear = average(abouts)
         values = covariance.spectral(self.departures(series, linear, shown))
         solved = covariance.solve(torch.cat([values, self.design(series, linear)], -1))
-        posterior = self.prior(linear.level).posterior(torch.stack(grams).mean(0))
         return linear, Conditioned(covariance, solved, posterior)
 
     @property
@@ -121,7 +122,7 @@ class LatentTrajectory:
         """Tests, those at the floor in place of their pseudo-tests' values: (eye, visit, location), dB."""
         values = torch.einsum("ji,eit->etj", self.residual.vectors, conditioned.solved.columns[..., 0])
         taken = self.departures(series, linear, series.td)
-        return series.td + (values - taken) * linear.noise[:, None]
+        return series.td + (values - taken) * linear.known.noise[:, None]
 
     @torch.no_grad()
     def encoded(self, series: Series) -> Linear:
@@ -146,7 +147,8 @@ class LatentTrajectory:
         noise = noise * own_scatter(summary, noise)[:, None]
         if self.network:
             apart = self._beyond(summary, field, noise)
-        return self.linear(series, start, torch.zeros_like(start), apart, level, noise)
+        known = Known(apart, level, noise, own_unrest(series))
+        return self.linear(series, start, torch.zeros_like(start), known)
 
     def _beyond(self, summary: FieldSummary, field: Tensor, noise: Tensor) -> Tensor:
         """What of the eye's median field lies more than ``FAR`` SDs from the decoded one: (eye, location), dB.
@@ -162,39 +164,37 @@ class LatentTrajectory:
         beyond = difference.sign() * (difference.abs() - reach).clamp(min=0)
         return torch.where(summary.count >= LEAST_FOR_MEDIAN, beyond, 0.0)
 
-    def linear(
-        self, series: Series, start: Tensor, slope: Tensor, apart: Tensor, level: Tensor, noise: Tensor
-    ) -> Linear:
+    def linear(self, series: Series, start: Tensor, slope: Tensor, known: Known) -> Linear:
         """Linear about a path, at every visit."""
         if not self.network:
             nothing = series.td.new_zeros(*series.td.shape, 0)
-            return Linear(start, slope, apart, apart[:, None].expand_as(series.td), nothing, level, noise)
+            return Linear(start, slope, known.apart[:, None].expand_as(series.td), nothing, known)
         field, jacobian = decode_with_jacobian(self.vae, _along(series, start, slope))
-        return Linear(start, slope, apart, field + apart[:, None], jacobian, level, noise)
+        return Linear(start, slope, field + known.apart[:, None], jacobian, known)
 
     def _linear_about_each(self, series: Series, paths: Tensor, like: Linear) -> list[Linear]:
         """Linear about each of several paths (path, eye, coordinate) of the eyes: they are decoded together."""
         start, slope = self._latents(paths)
         field, jacobian = decode_with_jacobian(self.vae, _along(series, start, slope))
-        field = field + like.apart[:, None]
+        field = field + like.known.apart[:, None]
         return [
             replace(like, start=a, slope=b, field=f, jacobian=j)
             for a, b, f, j in zip(start, slope, field, jacobian, strict=True)
         ]
 
-    def covariance(self, series: Series, noise: Tensor) -> SeriesCovariance:
-        """Covariance of the tests beyond the path; ``noise`` (eye, location), dB."""
+    def covariance(self, series: Series, known: Known) -> SeriesCovariance:
+        """Covariance of the tests beyond the path."""
         unknown = series.visits[..., None] & ~series.mask
         if series.at_floor is not None:
             unknown = unknown | series.at_floor
-        single = SingleTests.where(unknown, noise.dtype)
-        return self.residual.covariance(series.years, series.visits, noise, single)
+        single = SingleTests.where(unknown, series.td.dtype)
+        return self.residual.covariance(series.years, series.visits, known.noise, known.unrest, single)
 
     def conditioned(self, series: Series, linear: Linear, covariance: SeriesCovariance) -> Conditioned:
         """Posterior of the path's coordinates with the decoder linear about a path."""
         values = self.departures(series, linear, series.td)
         solved = covariance.solve(torch.cat([covariance.spectral(values), self.design(series, linear)], -1))
-        prior = self.prior(linear.level)
+        prior = self.prior(linear.known.level)
         if series.at_floor is None or not bool(series.at_floor.any()):
             return Conditioned(covariance, solved, prior.posterior(solved.gram()))
         single = covariance.single
@@ -220,7 +220,7 @@ class LatentTrajectory:
             "etjk,ek->etj", linear.jacobian * series.years[..., None, None], linear.slope
         )
         mean = linear.field - about + p["offset"] + first[..., None]
-        return torch.where(series.mask, (td - mean) / linear.noise[:, None], 0.0)
+        return torch.where(series.mask, (td - mean) / linear.known.noise[:, None], 0.0)
 
     def design(self, series: Series, linear: Linear) -> Tensor:
         """What a unit of each coordinate of the path adds to the tests: spectral, (eye, vector, visit, coordinate)."""
@@ -230,7 +230,7 @@ class LatentTrajectory:
         """The same of its latents."""
         kept = series.visits.to(series.td.dtype)
         vectors = self.residual.vectors
-        jacobian = linear.jacobian / linear.noise[:, None, :, None] * kept[..., None, None]
+        jacobian = linear.jacobian / linear.known.noise[:, None, :, None] * kept[..., None, None]
         still = torch.einsum("ji,etjk->eitk", vectors, jacobian)
         if not self.drift:
             return still
@@ -243,19 +243,20 @@ class LatentTrajectory:
         years = (series.years * series.visits)[:, None, :, None]
         if not self.drift:
             return years.new_zeros(len(series), len(vectors), series.td.shape[1], 0)
-        unit = self.residual.drift_unit(linear.level, linear.noise) / linear.noise
+        unit = self.residual.drift_unit(linear.known.level, linear.known.noise) / linear.known.noise
         along = torch.einsum("ji,ej,jk->eik", vectors, unit, vectors) * self.residual.spectrum("drift").sqrt()
         return along[:, :, None] * years
 
     def path(self, series: Series, linear: Linear, conditioned: Conditioned) -> Path:
         """What the tests say of the latents, and of the field's level, drift and wander at the last visit."""
-        residual, vectors, s = self.residual, self.residual.vectors, linear.noise
+        residual, vectors, s = self.residual, self.residual.vectors, linear.known.noise
         kept = series.visits.to(s.dtype)
         last = series.last_years[:, None]
-        standing, wander = residual.spectrum("standing"), residual.spectrum("wander")
+        standing = residual.spectrum("standing")
+        wander = residual.spectrum("wander") * linear.known.unrest[:, None]
         left = residual.wander_left(last - series.years) * kept
         target = torch.stack(
-            [standing[None, :, None] * kept[:, None], wander[None, :, None] * left[:, None]], -1
+            [standing[None, :, None] * kept[:, None], wander[:, :, None] * left[:, None]], -1
         )
         regression, within, outside = conditioned.covariance.explain(target, conditioned.solved)
 
@@ -270,7 +271,9 @@ class LatentTrajectory:
         state = torch.stack([level, torch.zeros_like(level), at_zero[..., 1]], -1)
         state = state + torch.einsum("ejpc,ec->ejp", rows, path)
 
-        prior = torch.diag_embed(torch.stack([standing, wander], -1)) - within  # along each vector
+        prior = (
+            torch.diag_embed(torch.stack([standing.expand_as(wander), wander], -1)) - within
+        )  # along each vector
         of_location = torch.einsum("ji,eipq->ejpq", vectors**2, prior)
         across = torch.einsum("ji,eipl->ejpl", vectors, outside)
         of_location = of_location + torch.einsum("ejpl,ejql->ejpq", across, across)
@@ -305,7 +308,7 @@ class LatentTrajectory:
             return torch.stack([jacobian, torch.zeros_like(jacobian)], 2)
         residual = self.residual
         latent = jacobian * residual.scalars["latent_drift"].exp()
-        unit = residual.drift_unit(linear.level, linear.noise)
+        unit = residual.drift_unit(linear.known.level, linear.known.noise)
         along = unit[..., None] * residual.vectors * residual.spectrum("drift").sqrt()
         drift = torch.cat([torch.zeros_like(jacobian), latent, along], -1)
         level = drift * series.last_years[:, None, None]

@@ -7,11 +7,39 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from vfprog.data.series import Series
 from vfprog.model.field_vae import FieldVAE
+from vfprog.model.least_squares import fit_lines
 from vfprog.model.summary import FieldSummary
 
 PSEUDO_TESTS = 200.0  # about four visits
 USUAL_SCATTER = 0.85  # variance of a location's tests about their mean over the years, in units of s^2
+PSEUDO_VISITS = 3.0
+USUAL_UNREST = 0.9  # variance of a visit's mean TD about the eye's line over the years, dB^2
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the fit of an eye's path takes as known of it, though it is read from the same tests.
+
+    Attributes
+    ----------
+    apart : Tensor (eye, location)
+        What stands beside the decoded field, dB: see :meth:`LatentTrajectory.encoded`.
+    level, noise : Tensor (eye, location)
+        Of the eye, and the SD s of a test there, dB.
+    unrest : Tensor (eye,)
+        Factor on the variance of its wander and of its visits' shifts: see :func:`own_unrest`.
+    """
+
+    apart: Tensor
+    level: Tensor
+    noise: Tensor
+    unrest: Tensor
+
+    def __getitem__(self, eyes: Tensor | slice) -> Known:
+        """Of some of the eyes."""
+        return Known(*(getattr(self, f.name)[eyes] for f in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -22,29 +50,25 @@ class Linear:
     ----------
     start, slope : Tensor (eye, latent)
         The path about which the decoder is linear; slopes per year.
-    apart : Tensor (eye, location)
-        What stands beside the decoded field, dB: see :meth:`LatentTrajectory.encoded`.
     field : Tensor (eye, visit, location)
         Decoded at each visit, and what stands beside, dB.
     jacobian : Tensor (eye, visit, location, latent)
         Of the decoder there.
-    level, noise : Tensor (eye, location)
-        Of the eye, and the SD s of a test there, dB.
+    known : Known
     """
 
     start: Tensor
     slope: Tensor
-    apart: Tensor
     field: Tensor
     jacobian: Tensor
-    level: Tensor
-    noise: Tensor
+    known: Known
 
 
 def average(linears: list[Linear]) -> Linear:
     """Linear on average over several paths: about their mean, with the mean field and Jacobian."""
-    names = (f.name for f in fields(Linear))
-    return Linear(*(torch.stack([getattr(one, name) for one in linears]).mean(0) for name in names))
+    names = ("start", "slope", "field", "jacobian")
+    start, slope, field, jacobian = (torch.stack([getattr(one, n) for one in linears]).mean(0) for n in names)
+    return Linear(start, slope, field, jacobian, linears[0].known)
 
 
 def own_scatter(summary: FieldSummary, noise: Tensor) -> Tensor:
@@ -55,6 +79,20 @@ def own_scatter(summary: FieldSummary, noise: Tensor) -> Tensor:
     degrees = (summary.count - 1).clamp(min=0).sum(1)
     squares = (summary.squares / noise**2).sum(1) / USUAL_SCATTER
     return ((PSEUDO_TESTS + squares) / (PSEUDO_TESTS + degrees)).sqrt()
+
+
+def own_unrest(series: Series) -> Tensor:
+    """How much more or less an eye's visits stray from a line than usual, as wholes: a factor of variance (eye,).
+
+    Without it a steady eye's trend passes for wander, and a restless eye's wander for a trend. Moderated as if
+    ``PSEUDO_VISITS`` had strayed as usual.
+    """
+    tested = series.mask.sum(2, keepdim=True)
+    mean = (series.td * series.mask).sum(2, keepdim=True) / tested.clamp(min=1)
+    line = fit_lines(mean, tested > 0, series.years)
+    degrees = (line.n[:, 0] - 2).clamp(min=0)
+    squares = torch.where(degrees > 0, line.residual_sd[:, 0] ** 2 * degrees, 0.0)
+    return (PSEUDO_VISITS + squares / USUAL_UNREST) / (PSEUDO_VISITS + degrees)
 
 
 def decode_with_jacobian(vae: FieldVAE, z: Tensor) -> tuple[Tensor, Tensor]:

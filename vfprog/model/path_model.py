@@ -22,7 +22,7 @@ from vfprog.model.covariance import SeriesCovariance
 from vfprog.model.distributions import Shape
 from vfprog.model.field_vae import FieldVAE
 from vfprog.model.latent import LatentTrajectory
-from vfprog.model.linear import Linear
+from vfprog.model.linear import Known, Linear
 from vfprog.model.path_posterior import PathPosterior
 from vfprog.model.residual import ResidualProcess
 from vfprog.model.trajectory import Path
@@ -36,29 +36,25 @@ class Eyes:
     ----------
     series : Series
         Their visits. Tests at the floor count as measured here: :class:`LatentTrajectory` treats them apart.
-    apart, level, noise : Tensor (eye, location)
-        What stands beside the decoded field, the level that sizes are looked up at, and the SD of a test, dB: of
-        these eyes, whatever tests are drawn for them.
+    known : Known
+        Of these eyes, whatever tests are drawn for them.
     """
 
     series: Series
-    apart: Tensor
-    level: Tensor
-    noise: Tensor
+    known: Known
 
     @classmethod
     def of(cls, series: Series, method: LatentTrajectory) -> Eyes:
-        """The eyes of a series, with level and noise as the method looks them up."""
+        """The eyes of a series, with what is known of them as the method reads it."""
         plain = replace(series, at_floor=None)
-        linear = method.encoded(plain)
-        return cls(plain, linear.apart, linear.level, linear.noise)
+        return cls(plain, method.encoded(plain).known)
 
     def __len__(self) -> int:
         return len(self.series)
 
     def __getitem__(self, eyes: Tensor | slice) -> Eyes:
         """Some of the eyes."""
-        return Eyes(self.series[eyes], self.apart[eyes], self.level[eyes], self.noise[eyes])
+        return Eyes(self.series[eyes], self.known[eyes])
 
     def with_tests(self, td: Tensor) -> Eyes:
         """The same eyes and visits with other tests (eye, visit, location), dB."""
@@ -117,7 +113,7 @@ class SeriesTests(TorchDistribution):
             *shape[:-2], shape[-1], shape[-2], 1, dtype=self.mean_td.dtype, device=self.mean_td.device
         )
         along = torch.einsum("ji,...it->...tj", covariance.vectors, (chol @ standard)[..., 0])
-        shift = covariance.visit_variance.sqrt() * torch.randn_like(along[..., :1])
+        shift = covariance.visit_variance.sqrt()[:, None, None] * torch.randn_like(along[..., :1])
         return torch.where(self.tested, self.mean_td + self.noise[:, None] * along + shift, 0.0)
 
     def expand(self, batch_shape: Shape, _instance: object = None) -> SeriesTests:
@@ -153,8 +149,8 @@ class PathModel(PyroModule):
 
     def td_dist(self, path: Tensor, eyes: Eyes) -> SeriesTests:
         """p(td | path) for paths (..., eye, coordinate)."""
-        covariance = self.method.covariance(eyes.series, eyes.noise)
-        return SeriesTests(self.expected(path, eyes), eyes.series.mask, eyes.noise, covariance)
+        covariance = self.method.covariance(eyes.series, eyes.known)
+        return SeriesTests(self.expected(path, eyes), eyes.series.mask, eyes.known.noise, covariance)
 
     def latents(self, path: Tensor) -> tuple[Tensor, Tensor]:
         """Latents at the first field, and their slopes per year: two tensors (..., latent)."""
@@ -164,7 +160,9 @@ class PathModel(PyroModule):
     def drift(self, path: Tensor, eyes: Eyes) -> Tensor:
         """Drift of the residual: (..., eye, location), dB/year."""
         along = path[..., 2 * self.vae.latent_dim :] * self.residual.spectrum("drift").sqrt()
-        return self.residual.drift_unit(eyes.level, eyes.noise) * (along @ self.residual.vectors.T)
+        return self.residual.drift_unit(eyes.known.level, eyes.known.noise) * (
+            along @ self.residual.vectors.T
+        )
 
     def expected(self, path: Tensor, eyes: Eyes) -> Tensor:
         """Tests expected on a path: (..., eye, visit, location), dB."""
@@ -173,7 +171,7 @@ class PathModel(PyroModule):
         field = self.vae.model.decoder(start[..., None, :] + slope[..., None, :] * years)
         first = torch.zeros_like(years)
         first[:, 0] = self.residual.scalars["learning"]
-        standing = (eyes.apart + self.residual.scalars["offset"])[:, None]
+        standing = (eyes.known.apart + self.residual.scalars["offset"])[:, None]
         return field + standing + self.drift(path, eyes)[..., None, :] * years + first
 
     def rate(self, path: Tensor, eyes: Eyes) -> Tensor:
@@ -186,7 +184,7 @@ class PathModel(PyroModule):
     def forward(self, eyes: Eyes) -> Tensor:
         """Score the eyes' tests; returns the path."""
         with pyro.plate("eye", len(eyes)):
-            path = pyro.sample("path", self.path_dist(eyes.level))
+            path = pyro.sample("path", self.path_dist(eyes.known.level))
             pyro.sample("td", self.td_dist(path, eyes), obs=eyes.series.td)
         return path
 
@@ -216,7 +214,7 @@ class PathGuide(PyroModule):
 
     def _encoded(self, eyes: Eyes) -> Linear:
         read = self.method.encoded(eyes.series)
-        return self.method.linear(eyes.series, read.start, read.slope, eyes.apart, eyes.level, eyes.noise)
+        return self.method.linear(eyes.series, read.start, read.slope, eyes.known)
 
     def path_dist(self, eyes: Eyes) -> TorchDistribution:
         """q(path | td): event (coordinate,)."""

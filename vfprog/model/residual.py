@@ -11,7 +11,8 @@ m the decoded field, s_j the SD of one test at the location's level, and t in ye
 
 R = exp(common) 11' + exp(local) D(length) + exp(own) I, with D the diffusion over the field of
 :mod:`~vfprog.model.spatial`; the noise has no common part, for that is g. Everything is Gaussian given the latents and
-the levels. ``scale_k`` is that of the eye's component of drift: stable, slow or fast, alike for the drift of its
+the levels. An eye whose visits stray more or less about a line than usual has w and g of that variance
+(:func:`~vfprog.model.linear.own_unrest`), but for visits to come, which stray as usual. ``scale_k`` is that of the eye's component of drift: stable, slow or fast, alike for the drift of its
 latents.
 """
 
@@ -114,14 +115,27 @@ class ResidualProcess(nn.Module):
         fast = p["fast_logit"] + p["fast_by_level"] * step
         return torch.log_softmax(torch.stack([stable, torch.zeros_like(step), fast], dim=1), dim=1)
 
-    def covariance(self, years: Tensor, visits: Tensor, s: Tensor, single: SingleTests) -> SeriesCovariance:
-        """Covariance of an eye's tests about the decoded path and its drift; ``years``, ``visits`` (eye, visit)."""
+    def covariance(
+        self, years: Tensor, visits: Tensor, s: Tensor, unrest: Tensor, single: SingleTests
+    ) -> SeriesCovariance:
+        """Covariance of an eye's tests about the decoded path and its drift.
+
+        Parameters
+        ----------
+        years, visits : Tensor (eye, visit)
+        s : Tensor (eye, location)
+            SD of a test, dB.
+        unrest : Tensor (eye,)
+            Factor on the variance of the wander and of the visits' shifts.
+        single : SingleTests
+        """
         kept = visits.to(s.dtype)
         both = kept[:, :, None] * kept[:, None]
         standing, wander = (self.spectrum(part)[None, :, None, None] for part in ("standing", "wander"))
         apart = (years[:, :, None] - years[:, None]).abs()
-        blocks = (standing + wander * self.wander_left(apart)[:, None]) * both[:, None]
+        left = unrest[:, None, None] * self.wander_left(apart)
+        blocks = (standing + wander * left[:, None]) * both[:, None]
         noise = self.spectrum("noise")[:, None, None] * torch.eye(
             years.shape[1], dtype=s.dtype, device=s.device
         )
-        return SeriesCovariance(self.vectors, blocks + noise, visits, s, self.visit_variance, single)
+        return SeriesCovariance(self.vectors, blocks + noise, visits, s, self.visit_variance * unrest, single)

@@ -12,8 +12,8 @@ m the decoded field, s_j the SD of one test at the location's level, and t in ye
 R = exp(common) 11' + exp(local) D(length) + exp(own) I, with D the diffusion over the field of
 :mod:`~vfprog.model.spatial`; the noise has no common part, for that is g. Everything is Gaussian given the latents and
 the levels. An eye whose visits stray more or less about a line than usual has w and g of that variance
-(:func:`~vfprog.model.linear.own_unrest`), but for visits to come, which stray as usual. ``scale_k`` is that of the eye's component of drift: stable, slow or fast, alike for the drift of its
-latents.
+(:func:`~vfprog.model.linear.own_unrest`), but for visits to come, which stray as usual. ``scale_k`` is that of the
+eye's component of drift: stable, slow or fast, alike for the drift of its latents.
 """
 
 from __future__ import annotations

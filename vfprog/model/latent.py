@@ -91,11 +91,8 @@ class LatentTrajectory:
         self, series: Series, linear: Linear, conditioned: Conditioned
     ) -> tuple[Linear, Conditioned]:
         """The same with the decoder linear on average over draws of the posterior, ``AVERAGES`` times anew."""
-        covariance, posterior, prior = (
-            conditioned.covariance,
-            conditioned.posterior,
-            self.prior(linear.known.level),
-        )
+        covariance, posterior = conditioned.covariance, conditioned.posterior
+        prior = self.prior(linear.known.level)
         # What tests at the floor are worth is kept from the sites found before.
         shown = self.shown(series, linear, conditioned)
         drift = covariance.solve(self.drift_design(series, linear))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vfprog.model.path_posterior import PathPosterior
 
-DRAWS = 4
+DRAWS = 8
 FARTHEST = 1e-6  # probability beyond which no draw lies
 
 

@@ -20,14 +20,14 @@ from vfprog.model.covariance import SeriesCovariance, SingleTests, Solved
 from vfprog.model.curvature import latent_draws, moved_gram
 from vfprog.model.field_vae import FieldVAE
 from vfprog.model.floor_sites import at_or_below
-from vfprog.model.linear import Known, Linear, average, decode_with_jacobian, own_scatter, own_unrest
+from vfprog.model.linear import Known, Linear, average, own_scatter, own_unrest
 from vfprog.model.path_posterior import PathPosterior, PathPrior
 from vfprog.model.residual import SCALES, ResidualProcess
 from vfprog.model.summary import FieldSummary, summarise
 from vfprog.model.trajectory import Path, Prediction, alike_batches
 
-REFINEMENTS = 1  # after it the posterior mean moves by less than a tenth of its SD
-AVERAGES = 3  # after them the mean of the rate moves by less than a tenth of its SD
+REFINEMENTS = 2  # after them the posterior mean moves by less than a tenth of its SD
+AVERAGES = 2  # after them the mean of the rate moves by less than a tenth of its SD
 FAR = 1.0  # SDs of the residual process; what stands further from the decoded field is taken as known
 LEAST_FOR_MEDIAN = 3  # tests
 LOWEST_TD = -38.0  # dB; no perimeter records less
@@ -166,13 +166,13 @@ class LatentTrajectory:
         if not self.network:
             nothing = series.td.new_zeros(*series.td.shape, 0)
             return Linear(start, slope, known.apart[:, None].expand_as(series.td), nothing, known)
-        field, jacobian = decode_with_jacobian(self.vae, _along(series, start, slope))
+        field, jacobian = self.vae.model.decoder.with_jacobian(_along(series, start, slope))
         return Linear(start, slope, field + known.apart[:, None], jacobian, known)
 
     def _linear_about_each(self, series: Series, paths: Tensor, like: Linear) -> list[Linear]:
         """Linear about each of several paths (path, eye, coordinate) of the eyes: they are decoded together."""
         start, slope = self._latents(paths)
-        field, jacobian = decode_with_jacobian(self.vae, _along(series, start, slope))
+        field, jacobian = self.vae.model.decoder.with_jacobian(_along(series, start, slope))
         field = field + like.known.apart[:, None]
         return [
             replace(like, start=a, slope=b, field=f, jacobian=j)

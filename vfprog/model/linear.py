@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from vfprog.data.series import Series
-from vfprog.model.field_vae import FieldVAE
 from vfprog.model.least_squares import fit_lines
 from vfprog.model.summary import FieldSummary
 
@@ -93,16 +92,3 @@ def own_unrest(series: Series) -> Tensor:
     degrees = (line.n[:, 0] - 2).clamp(min=0)
     squares = torch.where(degrees > 0, line.residual_sd[:, 0] ** 2 * degrees, 0.0)
     return (PSEUDO_VISITS + squares / USUAL_UNREST) / (PSEUDO_VISITS + degrees)
-
-
-def decode_with_jacobian(vae: FieldVAE, z: Tensor) -> tuple[Tensor, Tensor]:
-    """Decoded field (..., location) and its derivatives (..., location, latent) at z (..., latent)."""
-    flat = z.reshape(-1, z.shape[-1])
-    directions = torch.eye(z.shape[-1], dtype=z.dtype, device=z.device)
-
-    def along(direction: Tensor) -> Tensor:
-        change: Tensor = torch.func.jvp(vae.model.decoder, (flat,), (direction.expand_as(flat),))[1]
-        return change
-
-    columns = torch.func.vmap(along, out_dims=2)(directions)
-    return vae.model.decoder(z), columns.reshape(*z.shape[:-1], -1, z.shape[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -46,11 +47,34 @@ class Decoder(nn.Module):
         decoded = self.linear(z) if self.mlp is None else self.linear(z) + self.mlp(z)
         return self.scale * decoded + self.centre
 
+    def with_jacobian(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Decoded latents (..., location) and their derivatives by the latents (..., location, latent).
+
+        Forward through the layers with all latents at once, several times as fast as torch.func's.
+        """
+        decoded, slopes = self.linear(z), self.linear.weight.T
+        if self.mlp is not None:
+            bent, bends = z, torch.eye(z.shape[-1], dtype=z.dtype, device=z.device)  # (..., latent, unit)
+            for layer in self.mlp:
+                if isinstance(layer, nn.Linear):
+                    bends = bends @ layer.weight.T
+                else:
+                    bends = bends * _gelu_slope(bent)[..., None, :]
+                bent = layer(bent)
+            decoded, slopes = decoded + bent, slopes + bends
+        slopes = slopes.expand(*z.shape, -1).transpose(-1, -2)
+        return self.scale * decoded + self.centre, self.scale * slopes
+
     def standardise(self, x: Tensor, mask: Tensor) -> None:
         """Take centre (by location) and scale (one) from the values x (row, location) where ``mask`` is True."""
         mean, sd = mean_and_sd(x, mask)
         self.centre.copy_(mean)
         self.scale.copy_(sd.square().mean().sqrt())
+
+
+def _gelu_slope(x: Tensor) -> Tensor:
+    """Derivative of x Phi(x)."""
+    return torch.special.ndtr(x) + x * torch.exp(-0.5 * x**2) / math.sqrt(2 * math.pi)
 
 
 class Encoder(nn.Module):

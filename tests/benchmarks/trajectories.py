@@ -1,12 +1,13 @@
 """Time to fit paths to simulated eyes of 4 to 10 visits, by method, with and without what is known of the floor.
 
-On one core: ``OMP_NUM_THREADS=1 python tests/benchmarks/trajectories.py [eyes]``. The networks are untrained, which
+On two cores: ``OMP_NUM_THREADS=2 python tests/benchmarks/trajectories.py [eyes [method ...]]``. The networks are untrained, which
 changes results but not the work; CPU time counts all cores.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter, process_time
 
@@ -34,8 +35,8 @@ def draw(eyes: int) -> Series:
     return replace(series, at_floor=torch.as_tensor(drawn.sens <= BRIGHTEST) & series.mask)
 
 
-def main(eyes: int = 1000) -> None:
-    """Print seconds by method."""
+def main(eyes: int = 1000, names: Sequence[str] = ()) -> None:
+    """Print seconds by method, of all or of some."""
     series = draw(eyes)
     assert series.at_floor is not None
     floored = series.at_floor.any(2).any(1).float().mean()
@@ -45,8 +46,8 @@ def main(eyes: int = 1000) -> None:
     print(
         f"{eyes} eyes, {int(series.n_visits.sum())} visits; {floored:.0%} of the eyes have tests at the floor"
     )
-    for name, parts in PROCESSES.items():
-        method = LatentTrajectory(vae, residual, **parts)
+    for name in names or PROCESSES:
+        method = LatentTrajectory(vae, residual, **PROCESSES[name])
         for floor, given in (("as values", replace(series, at_floor=None)), ("at or below", series)):
             wall, cpu = perf_counter(), process_time()
             method.fit(given)
@@ -55,4 +56,4 @@ def main(eyes: int = 1000) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(int(sys.argv[1]) if sys.argv[1:] else 1000, sys.argv[2:])

@@ -1,7 +1,7 @@
 """Time to fit paths to simulated eyes of 4 to 10 visits, by method, with and without what is known of the floor.
 
-On two cores: ``OMP_NUM_THREADS=2 python tests/benchmarks/trajectories.py [eyes [method ...]]``. The networks are untrained, which
-changes results but not the work; CPU time counts all cores.
+On two cores: ``OMP_NUM_THREADS=2 python tests/benchmarks/trajectories.py [eyes [method ...]]``. The networks are
+untrained, which changes results but not the work; CPU time counts all cores.
 """
 
 from __future__ import annotations

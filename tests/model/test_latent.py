@@ -23,6 +23,7 @@ from vfprog.model.linear import (
     own_scatter,
     own_unrest,
 )
+from vfprog.model.nets import Decoder
 from vfprog.model.residual import ResidualProcess
 from vfprog.model.summary import summarise
 from vfprog.model.trajectory import Path
@@ -214,6 +215,13 @@ def test_jacobian_is_that_of_the_decoder() -> None:
         for visit in range(4):
             expected = torch.autograd.functional.jacobian(vae.model.decoder, z[eye, visit])
             torch.testing.assert_close(jacobian[eye, visit], expected)
+
+
+def test_jacobian_of_a_linear_decoder_is_its_weight() -> None:
+    decoder = Decoder(3, 5, []).double()
+    field, jacobian = decoder.with_jacobian(torch.randn(2, 4, 3, dtype=torch.float64))
+    assert field.shape == (2, 4, 5)
+    torch.testing.assert_close(jacobian, (decoder.scale * decoder.linear.weight).expand(2, 4, 5, 3))
 
 
 def test_predictions_bend_as_the_decoder_does() -> None:

@@ -13,7 +13,7 @@ from vfprog.model.summary import FieldSummary
 
 PSEUDO_TESTS = 200.0  # about four visits
 USUAL_SCATTER = 0.85  # variance of a location's tests about their mean over the years, in units of s^2
-PSEUDO_VISITS = 3.0
+PSEUDO_VISITS = 3.0  # chosen, like all of these, on Rotterdam's development eyes
 USUAL_UNREST = 0.9  # variance of a visit's mean TD about the eye's line over the years, dB^2
 
 

@@ -14,6 +14,7 @@ from tiny import random_series, tiny_vae
 
 from vfprog.data.series import Series
 from vfprog.model import latent as module
+from vfprog.model.archetypes import ArchetypeDecoder
 from vfprog.model.field_vae import FieldVAE
 from vfprog.model.latent import FAR, LEAST_FOR_MEDIAN, LatentTrajectory
 from vfprog.model.linear import (
@@ -222,6 +223,15 @@ def test_jacobian_of_a_linear_decoder_is_its_weight() -> None:
     field, jacobian = decoder.with_jacobian(torch.randn(2, 4, 3, dtype=torch.float64))
     assert field.shape == (2, 4, 5)
     torch.testing.assert_close(jacobian, (decoder.scale * decoder.linear.weight).expand(2, 4, 5, 3))
+
+
+@pytest.mark.parametrize("hidden", [[], [7]])
+def test_jacobian_of_archetypes_goes_through_their_weights(hidden: list[int]) -> None:
+    decoder, z = ArchetypeDecoder(4, 5, hidden).double(), torch.randn(2, 3, dtype=torch.float64)
+    field, jacobian = decoder.with_jacobian(z)
+    torch.testing.assert_close(field, decoder(z))
+    for row in range(2):
+        torch.testing.assert_close(jacobian[row], torch.autograd.functional.jacobian(decoder, z[row]))
 
 
 def test_predictions_bend_as_the_decoder_does() -> None:

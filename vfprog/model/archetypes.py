@@ -78,8 +78,11 @@ class ArchetypeDecoder(Decoder):
 
     def weights(self, z: Tensor) -> Tensor:
         """Weights of the archetypes: (..., latent) -> (..., archetype), not negative, their sum 1."""
-        contrasts = self.vertices * math.sqrt(1 - 1 / len(self.vertices))
-        return torch.softmax(SPREAD * z @ contrasts.T, dim=-1)
+        return torch.softmax(z @ self._contrasts().T, dim=-1)
+
+    def _contrasts(self) -> Tensor:
+        """Log weights per unit of each latent: (archetype, latent)."""
+        return SPREAD * math.sqrt(1 - 1 / len(self.vertices)) * self.vertices
 
     def mix(self, weights: Tensor) -> Tensor:
         """Field of a mixture: (..., archetype) -> (..., location)."""
@@ -88,6 +91,13 @@ class ArchetypeDecoder(Decoder):
     def forward(self, z: Tensor) -> Tensor:
         """Decode latents."""
         return self.mix(self.weights(z))
+
+    def with_jacobian(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Decoded latents and their derivatives, as :meth:`Decoder.with_jacobian`."""
+        weights, contrasts = self.weights(z), self._contrasts()
+        field, outer = super().with_jacobian(weights @ self.vertices)
+        of_weights = weights[..., None] * (contrasts - (weights @ contrasts)[..., None, :])
+        return field, outer @ (self.vertices.T @ of_weights)
 
     @torch.no_grad()
     def standardise(self, x: Tensor, mask: Tensor) -> None:

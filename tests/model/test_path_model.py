@@ -14,7 +14,7 @@ from torch.distributions import MultivariateNormal
 
 from vfprog.model import latent
 from vfprog.model.path_model import Eyes, PathGuide, PathModel, SeriesTests
-from vfprog.model.residual import SCALES, ResidualProcess
+from vfprog.model.residual import SCALES, START, ResidualProcess
 
 XY = torch.tensor([[-9, 3], [-3, 3], [3, 9], [3, -3], [-15, -3]], dtype=torch.float64)
 
@@ -178,3 +178,24 @@ def test_the_guide_is_the_posterior_that_fits_report() -> None:
     np.testing.assert_allclose(slope.std(0) / fitted.z_slope_sd, 1, atol=0.04)
     rate = model.rate(drawn, eyes)
     np.testing.assert_allclose((rate.mean(0) - fitted.state[..., 1].mean(1)) / rate.std(0), 0, atol=0.04)
+
+
+@torch.no_grad()
+def test_the_rate_of_a_bent_path_is_the_mean_rate_of_its_draws() -> None:
+    """Derivative and slope go together where the decoder bends: their mean product is not the product of means."""
+    vae = tiny_vae()
+    vae.model.decoder.mlp[-1].weight.mul_(8)
+    residual = ResidualProcess(XY, {**START, "latent_drift": -1.0}).double()
+    model, guide = PathModel(vae, residual), PathGuide(vae, residual)
+    eyes = some_eyes(guide, tested=0.4, eyes=40)
+    torch.manual_seed(0)
+    drawn = model.rate(guide.path_dist(eyes).sample((20_000,)), eyes)
+    path = guide.path(eyes)
+    start, slope = path.z_start, path.z_slope
+    last = start + slope * path.last_years[:, None]
+    of_means = torch.func.jvp(vae.model.decoder, (last,), (slope,))[1].mean(1)
+    of_means = of_means + model.drift(guide.posterior(eyes).centre(), eyes).mean(-1)
+    ours, plain = (
+        ((rate - drawn.mean(0)).abs() / drawn.std(0)).mean() for rate in (path.state[..., 1].mean(1), of_means)
+    )
+    assert ours < 0.03 and ours < 0.6 * plain, (ours, plain)

@@ -15,7 +15,7 @@ from vfprog.inference.nuts_check import nuts_table, run_nuts
 from vfprog.inference.predictive_checks import MIN_VISITS, predictive_checks
 from vfprog.inference.simulation_calibration import simulation_calibration
 from vfprog.model.field_vae import FieldVAE
-from vfprog.model.latent import lowest_recorded
+from vfprog.model.floor_sites import lowest_recorded
 from vfprog.model.path_model import Eyes, PathGuide, PathModel
 from vfprog.model.residual import ResidualProcess
 from vfprog.perimetry.grid import Grid

@@ -7,9 +7,11 @@ import math
 import torch
 from torch import Tensor
 
+from vfprog.data.series import Series
 from vfprog.model.covariance import SeriesCovariance, Solved
 from vfprog.model.path_posterior import PathPosterior, PathPrior
 
+LOWEST_TD = -38.0  # dB; no perimeter records less
 SWEEPS = 4
 # Of a pseudo-test, in units of 1 / s^2: one below says nothing, one above would be surer than any test.
 LEAST_PRECISION, MOST_PRECISION = 1e-4, 1e2
@@ -84,3 +86,12 @@ def update_sites(
     shrunk = (1 - hazard * (near + hazard)).clamp(min=1e-3)  # its variance over the cavity's
     new_precision = (precision * (1 / shrunk - 1)).clamp(min=LEAST_PRECISION)
     return cavity + step * (1 + precision / new_precision), new_precision.clamp(max=MOST_PRECISION)
+
+
+def lowest_recorded(series: Series) -> Tensor:
+    """TD that a location's next test can fall to: where one was at the floor, the lowest such; (eye, location), dB."""
+    lowest = series.td.new_full(series.td.shape[::2], LOWEST_TD)
+    if series.at_floor is None:
+        return lowest
+    floor = torch.where(series.at_floor, series.td, torch.inf).amin(1)
+    return torch.where(floor.isfinite(), floor.clamp(min=LOWEST_TD), lowest)

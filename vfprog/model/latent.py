@@ -17,9 +17,9 @@ from torch import Tensor
 
 from vfprog.data.series import Series
 from vfprog.model.covariance import SeriesCovariance, SingleTests, Solved
-from vfprog.model.curvature import latent_draws, moved_gram
+from vfprog.model.curvature import MANY_DRAWS, latent_draws, mean_change, moved_gram
 from vfprog.model.field_vae import FieldVAE
-from vfprog.model.floor_sites import at_or_below
+from vfprog.model.floor_sites import at_or_below, lowest_recorded
 from vfprog.model.linear import Known, Linear, average, own_scatter, own_unrest
 from vfprog.model.path_posterior import PathPosterior, PathPrior
 from vfprog.model.residual import SCALES, ResidualProcess
@@ -30,7 +30,6 @@ REFINEMENTS = 2  # after them the posterior mean moves by less than a tenth of i
 AVERAGES = 2  # after them the mean of the rate moves by less than a tenth of its SD
 FAR = 1.0  # SDs of the residual process; what stands further from the decoded field is taken as known
 LEAST_FOR_MEDIAN = 3  # tests
-LOWEST_TD = -38.0  # dB; no perimeter records less
 
 
 @dataclass(frozen=True)
@@ -267,6 +266,8 @@ class LatentTrajectory:
         level = field + residual.scalars["offset"] + at_zero[..., 0]
         state = torch.stack([level, torch.zeros_like(level), at_zero[..., 1]], -1)
         state = state + torch.einsum("ejpc,ec->ejp", rows, path)
+        if self.network and self.drift:
+            state[..., 1] += self._bent_drift(series, linear, conditioned.posterior)
 
         prior = (
             torch.diag_embed(torch.stack([standing.expand_as(wander), wander], -1)) - within
@@ -288,6 +289,14 @@ class LatentTrajectory:
             series.last_years, series.n_visits.to(s.dtype), z_start, z_start_sd, z_slope, z_slope_sd, correlation,
             noise=s, state=state, state_cov=state_cov, md_cov=md_cov, floor=lowest_recorded(series),
         )  # fmt: skip
+
+    @torch.no_grad()
+    def _bent_drift(self, series: Series, linear: Linear, posterior: PathPosterior) -> Tensor:
+        """What the decoded path's drift at the last visit has on average beyond the mean slope: (eye, location)."""
+        start, slope = self._latents(latent_draws(posterior, self.latents, MANY_DRAWS))
+        last = start + slope * series.last_years[:, None]
+        straight = self._last_jacobian(series, linear) @ self._latents(posterior.centre())[1][..., None]
+        return mean_change(self.vae.model.decoder, last, slope) - straight[..., 0]
 
     def _about(self, series: Series, linear: Linear) -> Tensor:
         """What the linear decoder gives at the last visit for a path of zeros, less its field: (eye, location)."""
@@ -372,15 +381,6 @@ class LatentTrajectory:
         straight: Tensor = torch.func.jvp(decode, (now,), (path.z_slope,))[1]
         later: Tensor = decode(now[:, None] + path.z_slope[:, None] * ahead[..., None])
         return later - decode(now)[:, None] - straight[:, None] * ahead[..., None]
-
-
-def lowest_recorded(series: Series) -> Tensor:
-    """TD that a location's next test can fall to: where one was at the floor, the lowest such; (eye, location), dB."""
-    lowest = series.td.new_full(series.td.shape[::2], LOWEST_TD)
-    if series.at_floor is None:
-        return lowest
-    floor = torch.where(series.at_floor, series.td, torch.inf).amin(1)
-    return torch.where(floor.isfinite(), floor.clamp(min=LOWEST_TD), lowest)
 
 
 def _along(series: Series, start: Tensor, slope: Tensor) -> Tensor:

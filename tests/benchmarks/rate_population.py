@@ -121,7 +121,7 @@ def fit_mixture(data: tuple[np.ndarray, ...], scatter: np.ndarray) -> RatePrior:
     error = white[:, None, None] * (scatter[0] * both * np.eye(GRID.n) + scatter[2])
     error += wander[:, None, None] * scatter[1] * both * 0.5  # between shared by all and each location's own
     counted, nothing = np.ones(slope.shape, dtype=bool), np.zeros(len(slope))
-    slopes = Slopes(slope, level, counted, error, nothing, nothing, nothing)
+    slopes = Slopes(slope, level, counted, error, np.zeros_like(error), nothing, nothing, nothing)
     means = group_means(slopes, by_damage(level, counted))
     prior = RatePrior(np.full(UWHVF_WEIGHTS.shape, 1 / UWHVF_WEIGHTS.size), UWHVF_MEANS, USUAL)
     for _ in range(200):

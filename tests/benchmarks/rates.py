@@ -34,7 +34,8 @@ def draw(conditions: Conditions, n: np.ndarray, seed: int) -> tuple[Fields, np.n
     mask = np.broadcast_to(drawn.mask[:, :, None], drawn.td.shape)
     last = np.where(drawn.mask, drawn.years, 0).max(1, keepdims=True)
     fields = (drawn.td * mask, mask, np.where(drawn.mask, drawn.years, last))
-    return fields, drawn.slope.mean(1), drawn.level.mean(1)
+    rate = linear_regression(drawn.truth.mean(2), fields[2], drawn.mask).slope
+    return fields, rate, drawn.level.mean(1)
 
 
 def learn(conditions: Conditions) -> RatePrior:
@@ -67,7 +68,7 @@ def score(prior: RatePrior, conditions: Conditions, visits: int) -> None:
 if __name__ == "__main__":
     for learned in CLINICS:
         fitted = learn(CLINICS[learned])
-        print(f"prior of {learned}: test, wander, visit = {fitted.scatter.round(3)}")
+        print(f"prior of {learned}: {fitted.scatter}")
         for served in CLINICS:
             print(f"  served: {served}")
             for at in (5, 10):

@@ -72,8 +72,8 @@ def test_a_seed_of_its_own_replaces_the_runs() -> None:
     pd.testing.assert_frame_equal(own.fields, run.fields)
 
 
-def test_courses_are_lines_of_the_true_slopes() -> None:
-    cohort = cohort_of(eyes=20, visits=[4, 4])
+def test_courses_without_wander_are_lines_of_the_true_slopes() -> None:
+    cohort = cohort_of(eyes=20, visits=[4, 4], wander=False)
     pd.testing.assert_frame_equal(cohort.courses[c.EYE_KEY], cohort.fields[c.EYE_KEY], check_names=False)
     td = cohort.courses[c.td(52)].to_numpy().reshape(20, 4, 52)
     years = cohort.courses[c.YEARS].to_numpy().reshape(20, 4)

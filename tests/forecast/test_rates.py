@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,11 +31,13 @@ from vfprog.forecast.rate_prior import (
     fit_rate_prior,
     profiles,
 )
-from vfprog.forecast.rate_scatter import WANDER_SHARED, fit_scatter, own_scatter, quadratic_forms
-from vfprog.forecast.rate_slopes import fit_lines, with_errors
+from vfprog.forecast.rate_scatter import TEST_SHARED, WANDER_SHARED, fit_scatter, own_scatter, quadratic_forms
+from vfprog.forecast.rate_slopes import USUAL_SCATTER, CommonScatter, fit_lines, with_errors
+from vfprog.forecast.rate_visits import NODES, VisitPrior
 from vfprog.forecast.rates import fields, prior_sensitivity, rate_tables
 from vfprog.perimetry.grid import load_grid
 from vfprog.perimetry.noise import noise_sd
+from vfprog.perimetry.regression import linear_regression
 
 GRID = load_grid("24-2")
 OPTIONS = RatesConfig(poplr_permutations=99)
@@ -66,22 +70,27 @@ def test_scatter_is_found_again():
     in_time = np.linalg.cholesky(np.exp(-np.abs(years[:, :, None] - years[:, None]) / 5.4))
     wander = in_time @ rng.standard_normal((eyes, visits, GRID.n)) @ np.linalg.cholesky(WANDER_SHARED).T
     y = np.sqrt(truth[2]) * rng.standard_normal((eyes, visits, 1))
-    y = y + sd[:, None] * (np.sqrt(truth[1]) * wander + np.sqrt(truth[0]) * rng.standard_normal(wander.shape))
+    noise = rng.standard_normal(wander.shape) @ np.linalg.cholesky(TEST_SHARED).T
+    y = y + sd[:, None] * (np.sqrt(truth[1]) * wander + np.sqrt(truth[0]) * noise)
     t = years - years.mean(1, keepdims=True)
     centred = y - y.mean(1, keepdims=True)
     slope = np.einsum("ev,evj->ej", t, centred) / (t**2).sum(1)[:, None]
     residual = centred - t[:, :, None] * slope[:, None]
     tested = np.ones(years.shape, dtype=bool)
     forms = quadratic_forms(residual, sd, felt, years, tested, np.zeros(years.shape))
-    np.testing.assert_allclose(fit_scatter(forms), truth, rtol=0.15)
-    assert own_scatter(forms, truth)[:, 0].mean() == pytest.approx(truth[0], rel=0.05)
+    visit, sure = np.full(eyes, truth[2]), np.zeros(eyes)
+    np.testing.assert_allclose(fit_scatter(forms, visit, sure), truth[:2], rtol=0.15)
+    assert own_scatter(forms, truth[:2], visit, sure)[:, 0].mean() == pytest.approx(truth[0], rel=0.05)
 
 
 def test_errors_of_slopes_are_those_of_simulated_slopes():
-    rng, scatter = np.random.default_rng(2), np.array([1.0, 0.002, 0.2])
-    td = -3 + rng.standard_normal((1500, 7, GRID.n)) * noise_sd(np.array(-3.0))
-    td += np.sqrt(scatter[2]) * rng.standard_normal((1500, 7, 1))
-    slopes = with_errors(fit_lines(*_regular(td), visit_variance=scatter[2]), scatter)
+    rng = np.random.default_rng(2)
+    visits = VisitPrior((NODES == 0.2).astype(float).clip(1e-9), 1e-9)
+    scatter = CommonScatter(np.array([1.0, 0.002]), visits)
+    noise = rng.standard_normal((1500, 7, GRID.n)) @ np.linalg.cholesky(TEST_SHARED).T
+    td = -3 + noise * noise_sd(np.array(-3.0))
+    td += np.sqrt(0.2) * rng.standard_normal((1500, 7, 1))
+    slopes = with_errors(fit_lines(*_regular(td), scatter), scatter.own)
     mean = np.full(GRID.n, 1 / GRID.n)
     expected = np.sqrt(np.einsum("j,ejk,k->e", mean, slopes.covariance, mean)).mean()
     assert slopes.slope.mean(1).std() == pytest.approx(expected, rel=0.08)
@@ -94,7 +103,7 @@ def test_posterior_is_that_of_the_joint_normal_of_slopes_and_rates():
     rng = np.random.default_rng(3)
     td, mask, years = _regular(rng.normal(-5, 4, (2, 6, GRID.n)))
     slopes, since_middle = next(chunks(td, mask, years, DEFAULT))
-    found = field_posterior(slopes, since_middle, DEFAULT).rate
+    field = field_posterior(slopes, since_middle, DEFAULT)
     groups, share = by_damage(slopes.level, slopes.counted), np.full(GRID.n, 1 / GRID.n)
     eye, log_weight = 1, []
     for k in range(DEFAULT.weights.size):
@@ -105,16 +114,29 @@ def test_posterior_is_that_of_the_joint_normal_of_slopes_and_rates():
         a = groups[eye]
         seen = a @ (prior_cov + slopes.covariance[eye]) @ a.T
         residual = a @ (slopes.slope[eye] - prior_mean)
-        gain = share @ prior_cov @ a.T @ np.linalg.inv(seen)
-        assert found.mean[eye, k] == pytest.approx(share @ prior_mean + gain @ residual, abs=1e-9)
-        variance = share @ prior_cov @ share - gain @ a @ prior_cov @ share
-        assert found.sd[eye, k] == pytest.approx(np.sqrt(variance), rel=1e-6)
+        for found, own in ((field.lasting, prior_cov), (field.rate, prior_cov + slopes.wander[eye])):
+            gain = share @ own @ a.T @ np.linalg.inv(seen)
+            assert found.mean[eye, k] == pytest.approx(share @ prior_mean + gain @ residual, abs=1e-9)
+            variance = share @ own @ share - gain @ a @ own @ share
+            assert found.sd[eye, k] == pytest.approx(np.sqrt(variance), rel=1e-6)
         log_weight.append(
             np.log(DEFAULT.weights.ravel()[k])
             - 0.5 * (residual @ np.linalg.inv(seen) @ residual + np.linalg.slogdet(seen)[1])
         )
     weight = np.exp(np.array(log_weight) - max(log_weight))
-    np.testing.assert_allclose(found.weight[eye], weight / weight.sum(), rtol=1e-6)
+    np.testing.assert_allclose(field.rate.weight[eye], weight / weight.sum(), rtol=1e-6)
+
+
+def test_what_wanders_is_part_of_the_rate_but_does_not_last():
+    """Beside the same measured slope an eye that may wander has a steeper rate than what of it goes on."""
+    field = _field(*_regular(_declining(-1.0, 6, noise=2.0)), DEFAULT)
+    assert field.rate.expectation()[0] < field.lasting.expectation()[0] - 0.1
+    still = replace(DEFAULT, scatter=replace(USUAL_SCATTER, own=np.array([1.0, 0.0])))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vfprog.forecast.rate_scatter.LEAST", np.zeros(2))
+        patch.setattr("vfprog.forecast.rate_scatter.LEAST_SPREAD", np.full(2, 1e-6))
+        field = _field(*_regular(_declining(-1.0, 6, noise=2.0)), still)
+    assert field.rate.expectation()[0] == pytest.approx(field.lasting.expectation()[0], abs=1e-4)
 
 
 def test_many_visits_converge_to_least_squares_and_few_shrink():
@@ -173,7 +195,7 @@ def test_the_field_as_a_region_is_the_field():
 def test_years_until_are_those_of_a_known_line():
     """An eye at -10 dB two years after the middle, losing exactly 1 dB/year, reaches -12 two years on."""
     sure = RatePosterior(np.ones((1, 1)), np.full((1, 1), -1.0), np.full((1, 1), 1e-6))
-    line = FieldPosterior(sure, np.array([-8.0]), np.array([1e-9]), np.array([2.0]))
+    line = FieldPosterior(sure, sure, np.array([-8.0]), np.array([1e-9]), np.array([2.0]))
     for p in (0.05, 0.5, 0.95):
         assert line.years_until(-12.0, p)[0] == pytest.approx(2.0, abs=1e-3)
     assert line.years_until(-9.0, 0.95)[0] == 0
@@ -182,7 +204,7 @@ def test_years_until_are_those_of_a_known_line():
 
 def test_probability_of_reaching_is_that_of_draws():
     rate = RatePosterior(np.array([[0.7, 0.3]]), np.array([[-0.2, -1.5]]), np.array([[0.1, 0.4]]))
-    field = FieldPosterior(rate, np.array([-8.0]), np.array([0.5]), np.array([1.5]))
+    field = FieldPosterior(rate, rate, np.array([-8.0]), np.array([0.5]), np.array([1.5]))
     rng = np.random.default_rng(8)
     k = rng.choice(2, 200_000, p=[0.7, 0.3])
     drawn = rng.normal(rate.mean[0, k], rate.sd[0, k])
@@ -211,6 +233,12 @@ def _arrays(drawn: Simulated) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return drawn.td * mask, mask, np.where(drawn.mask, drawn.years, last)
 
 
+def _true_rates(drawn: Simulated) -> np.ndarray:
+    """Slopes of lines through the true fields' means, wander and all."""
+    years = _arrays(drawn)[2]
+    return linear_regression(drawn.truth.mean(2) * drawn.mask, years, drawn.mask).slope
+
+
 def _rates(drawn: Simulated, prior: RatePrior) -> RatePosterior:
     parts = [field_posterior(s, since, prior).rate for s, since in chunks(*_arrays(drawn), prior)]
     return RatePosterior(*(np.concatenate([getattr(p, k) for p in parts]) for k in ("weight", "mean", "sd")))
@@ -222,24 +250,24 @@ def test_intervals_cover_in_mild_moderate_and_severe_eyes(clinic):
     learned = slice(0, 250)
     td, mask, years = _arrays(drawn)
     rate = _rates(drawn, fit_rate_prior(td[learned], mask[learned], years[learned]))
-    truth, level = drawn.slope.mean(1), drawn.level.mean(1)
+    truth, level = _true_rates(drawn), drawn.level.mean(1)
     covered = (truth >= rate.quantile(0.05)) & (truth <= rate.quantile(0.95))
     scored = np.arange(len(truth)) >= 250
     for low, high in ((-6, 10), (-12, -6), (-40, -12)):
         chosen = scored & (level > low) & (level <= high)
-        assert 0.84 <= covered[chosen].mean() <= 0.98, (low, covered[chosen].mean(), chosen.sum())
+        assert 0.84 <= covered[chosen].mean() <= 0.97, (low, covered[chosen].mean(), chosen.sum())
 
 
 def test_rates_beat_least_squares_on_simulated_eyes(clinic):
     drawn, n = clinic
-    truth = drawn.slope.mean(1)
+    truth = _true_rates(drawn)
     rate = _rates(drawn, DEFAULT).expectation()
     td, mask, years = _arrays(drawn)
-    least_squares = fit_lines(td, mask, years, 0.04).slope.mean(1)
+    least_squares = linear_regression(td.mean(2), years, mask.any(2)).slope
     for few, many in ((4, 7), (8, 12)):
         chosen = (n >= few) & (n <= many)
         ours, theirs = (np.sqrt(((r - truth)[chosen] ** 2).mean()) for r in (rate, least_squares))
-        assert ours < 0.85 * theirs
+        assert ours < 0.9 * theirs
 
 
 def test_scatter_is_learnt_from_training_eyes():
@@ -255,8 +283,8 @@ def test_scatter_is_learnt_from_training_eyes():
         )
         for wander in (True, False)
     )
-    assert with_wander.scatter[1] > 0.2
-    assert without.scatter[1] < 0.1
+    assert with_wander.scatter.own[1] > 0.2
+    assert without.scatter.own[1] < 0.1
 
 
 def test_training_eyes_move_the_mixture():
@@ -273,7 +301,9 @@ def test_training_eyes_move_the_mixture():
 def test_the_prior_survives_the_card():
     again = RatePrior.from_card(DEFAULT.to_card())
     np.testing.assert_allclose(again.weights, DEFAULT.weights, atol=1e-5)
-    np.testing.assert_allclose(again.scatter, DEFAULT.scatter, atol=1e-5)
+    np.testing.assert_allclose(again.scatter.own, DEFAULT.scatter.own, atol=1e-5)
+    np.testing.assert_allclose(again.scatter.visits.weights, DEFAULT.scatter.visits.weights, atol=1e-5)
+    assert again.scatter.visits.shifted == DEFAULT.scatter.visits.shifted
 
 
 def _series(td: np.ndarray, n: np.ndarray, interval: float = 0.5) -> Series:

@@ -196,6 +196,7 @@ def test_the_rate_of_a_bent_path_is_the_mean_rate_of_its_draws() -> None:
     of_means = torch.func.jvp(vae.model.decoder, (last,), (slope,))[1].mean(1)
     of_means = of_means + model.drift(guide.posterior(eyes).centre(), eyes).mean(-1)
     ours, plain = (
-        ((rate - drawn.mean(0)).abs() / drawn.std(0)).mean() for rate in (path.state[..., 1].mean(1), of_means)
+        ((rate - drawn.mean(0)).abs() / drawn.std(0)).mean()
+        for rate in (path.state[..., 1].mean(1), of_means)
     )
     assert ours < 0.03 and ours < 0.6 * plain, (ours, plain)

@@ -8,9 +8,11 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 from vfprog.perimetry.visit_shift import (
+    NEIGHBOURS,
     SHIFT_PROBABILITY,
     SHIFT_SD,
     TREND_SD,
+    VISIT_VARIANCE,
     VisitMeans,
     posterior_shift,
     visit_means,
@@ -23,7 +25,7 @@ FLAT = 1e6  # variance of an intercept of which nothing is known
 def brute_force(mean: np.ndarray, variance: np.ndarray, years: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of each g_v of one eye, by writing every hypothesis as a multivariate normal."""
     n = len(mean)
-    quiet = np.diag(variance) + FLAT + TREND_SD**2 * np.outer(years, years)
+    quiet = np.diag(NEIGHBOURS * variance + VISIT_VARIANCE) + FLAT + TREND_SD**2 * np.outer(years, years)
     hypotheses = [quiet] + [quiet + SHIFT_SD**2 * np.outer(e, e) for e in np.eye(n)]
     log_prior = np.log([1 - SHIFT_PROBABILITY] + [SHIFT_PROBABILITY] * n)
     log_p = log_prior + [multivariate_normal(np.zeros(n), h).logpdf(mean) for h in hypotheses]

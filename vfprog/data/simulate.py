@@ -42,7 +42,9 @@ class Simulated:
     level, slope : array (eye, location)
         Truth: total deviation at mid-follow-up (dB) and its change (dB/year).
     course : array (eye, visit, location)
-        Truth at each visit, without wander: total deviation, dB.
+        What level and slope come to at each visit: total deviation, dB.
+    truth : array (eye, visit, location)
+        The true field at each visit, dB: the course, and the wander about it.
     years : array (eye, visit)
         Since the first visit.
     age : array (eye,)
@@ -58,6 +60,7 @@ class Simulated:
     level: np.ndarray
     slope: np.ndarray
     course: np.ndarray
+    truth: np.ndarray
     years: np.ndarray
     age: np.ndarray
     sens: np.ndarray
@@ -152,7 +155,7 @@ def simulate_series(
     learnt = rng.normal(*LEARNING, (eyes, 1))
     visit[:, 0] -= learnt if conditions.learning else 0.0
     sens, td = _tested(truth, visit, age[:, None] + years, conditions, population, rng)
-    return Simulated(level, slope, course, years, age, sens, td, mask)
+    return Simulated(level, slope, course, truth, years, age, sens, td, mask)
 
 
 def retest_series(
@@ -169,7 +172,7 @@ def retest_series(
     slope = linear_regression(course, truth.years, tested).slope
     visit = np.zeros((*truth.mask.shape, 1))
     sens, td = _tested(course, visit, truth.age[:, None] + truth.years, conditions, population, rng)
-    return Simulated(level, slope, course, truth.years, truth.age, sens, td, truth.mask)
+    return Simulated(level, slope, course, course, truth.years, truth.age, sens, td, truth.mask)
 
 
 def _tested(

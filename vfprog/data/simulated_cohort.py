@@ -28,8 +28,8 @@ class SimulatedCohort(NamedTuple):
         One row per eye: ``patient_id, eye, person, rate`` (dB/year of mean TD), ``level_j`` (dB at mid-follow-up),
         ``slope_j`` (dB/year).
     courses : DataFrame
-        One row per field: ``patient_id, eye, visit, years, td_1..td_52``, the true total deviation (dB) that levels
-        and slopes sum up, without wander: over the first n visits, the true slope is that of a line through it.
+        One row per field: ``patient_id, eye, visit, years, td_1..td_52``, the true total deviation (dB), wander and
+        all: over the first n visits, the true rate is that of a line through it.
     """
 
     fields: pd.DataFrame
@@ -70,7 +70,7 @@ def simulate_cohort(population: Population, options: Simulation, seed: int) -> S
         tables.append(pd.DataFrame(thickness[rows, visits].astype(int), columns=COLUMNS))
     when = pd.DataFrame({c.VISIT: visits + 1, c.YEARS: series.years[rows, visits]})
     courses = pd.concat(
-        [whose[c.EYE_KEY], when, pd.DataFrame(series.course[rows, visits], columns=c.td(n))], axis=1
+        [whose[c.EYE_KEY], when, pd.DataFrame(series.truth[rows, visits], columns=c.td(n))], axis=1
     )
     return SimulatedCohort(pd.concat(tables, axis=1), _truth(eyes, series), courses)
 

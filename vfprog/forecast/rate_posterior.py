@@ -1,9 +1,11 @@
 """Posterior of the rates of many eyes: of the whole field, of its regions, and of each location.
 
-A region's rate is the mean of its locations' slopes. It is learnt from four means of least-squares slopes, those of its
-damaged locations and of its others, and those of the rest of the field likewise, with the errors they share: over all
-locations at once, each by itself, a few true but local losses would be taken for noise. With many visits a region's
-rate is its least-squares slope, with few it is drawn to what patients' eyes of such damage do.
+A region's rate is the mean of its locations' slopes: of least-squares lines through the true fields at the eye's
+visits. So what fields wander over the years is part of it. What goes on when the wander has faded is the lasting
+rate, from which years until an MD are reckoned. Both are learnt from four means of measured slopes, those of the
+region's damaged locations and of its others, and those of the rest of the field likewise, with the errors they share:
+over all locations at once, each by itself, a few true but local losses would be taken for noise. With many visits a
+region's rate is its least-squares slope, with few it is drawn to what patients' eyes of such damage do.
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ import numpy as np
 from scipy.special import logsumexp, ndtr
 
 from vfprog.forecast.rate_prior import Means, RatePrior, by_damage, components, group_means
-from vfprog.forecast.rate_scatter import VISIT
 from vfprog.forecast.rate_slopes import Slopes, fit_lines, with_errors
 
 BISECTIONS = 30  # halvings of a range: far below the rounding of any table
@@ -58,19 +59,20 @@ class RatePosterior:
 
 @dataclass(frozen=True)
 class FieldPosterior:
-    """Rate of an eye's mean TD, and the mean TD at its last visit, jointly.
+    """Rates of an eye's mean TD, and the mean TD at its last visit.
 
     Attributes
     ----------
-    rate : RatePosterior
-        Arrays (eye, component).
+    rate, lasting : RatePosterior
+        Over the visits, and what of it goes on: arrays (eye, component).
     md, md_variance : array (eye,)
-        Mean TD at the mean time of the visits (dB) and its error variance (dB^2), independent of the rate.
+        Mean TD at the mean time of the visits (dB) and its error variance (dB^2), independent of the rates.
     since_middle : array (eye,)
         Years from that time to the last visit.
     """
 
     rate: RatePosterior
+    lasting: RatePosterior
     md: np.ndarray
     md_variance: np.ndarray
     since_middle: np.ndarray
@@ -78,9 +80,9 @@ class FieldPosterior:
     def probability_reached(self, md: float, years: np.ndarray | float) -> np.ndarray:
         """Probability that the mean TD has fallen to ``md`` (dB) so many years after the last visit: (eye,)."""
         ahead = (np.asarray(years) + self.since_middle)[:, None]
-        mean = self.md[:, None] + self.rate.mean * ahead
-        sd = np.sqrt(self.md_variance[:, None] + (self.rate.sd * ahead) ** 2)
-        return (self.rate.weight * ndtr((md - mean) / sd)).sum(1).clip(0.0, 1.0)
+        mean = self.md[:, None] + self.lasting.mean * ahead
+        sd = np.sqrt(self.md_variance[:, None] + (self.lasting.sd * ahead) ** 2)
+        return (self.lasting.weight * ndtr((md - mean) / sd)).sum(1).clip(0.0, 1.0)
 
     def years_until(self, md: float, probability: float) -> np.ndarray:
         """Years after which ``md`` is reached with that probability: (eye,).
@@ -113,16 +115,16 @@ def chunks(
     """Slopes of eyes in chunks, in order, with the years from their mean time to their last visit."""
     for start in range(0, len(td), CHUNK):
         part = slice(start, start + CHUNK)
-        lines = fit_lines(td[part], mask[part], years[part], float(prior.scatter[VISIT]))
+        lines = fit_lines(td[part], mask[part], years[part], prior.scatter)
         last = np.where(lines.visits, lines.years, -np.inf).max(1)
-        yield with_errors(lines, prior.scatter), last - lines.mid_years
+        yield with_errors(lines, prior.scatter.own), last - lines.mid_years
 
 
 def field_posterior(slopes: Slopes, since_middle: np.ndarray, prior: RatePrior) -> FieldPosterior:
-    """Posterior of the rate of mean TD over the counted locations."""
+    """Posterior of the rates of mean TD over the counted locations."""
     groups = by_damage(slopes.level, slopes.counted)
-    rate = _posterior(group_means(slopes, groups), _shares(slopes.counted, groups), prior)
-    return FieldPosterior(rate, slopes.md, slopes.md_variance, since_middle)
+    rate, lasting = _posterior(group_means(slopes, groups), _shares(slopes.counted, groups), prior)
+    return FieldPosterior(rate, lasting, slopes.md, slopes.md_variance, since_middle)
 
 
 def region_posterior(slopes: Slopes, regions: np.ndarray, prior: RatePrior) -> RegionPosterior:
@@ -133,7 +135,7 @@ def region_posterior(slopes: Slopes, regions: np.ndarray, prior: RatePrior) -> R
     groups = np.concatenate([by_damage(level, inside), by_damage(level, rest)], axis=-2)
     shares = _shares(inside, groups)
     shares[..., 2:] = 0.0
-    rate = _posterior(group_means(slopes, groups), shares, prior)
+    rate, _ = _posterior(group_means(slopes, groups), shares, prior)
     n = inside.sum(-1)
     slope = np.einsum("erj,ej->er", inside, slopes.slope) / np.maximum(n, 1)
     return RegionPosterior(rate, np.where((n > 0) & slopes.regressed[:, None], slope, np.nan), n)
@@ -144,18 +146,29 @@ def _shares(region: np.ndarray, groups: np.ndarray) -> np.ndarray:
     return (groups > 0).sum(-1) / np.maximum(region.sum(-1), 1)[..., None]
 
 
-def _posterior(means: Means, shares: np.ndarray, prior: RatePrior) -> RatePosterior:
-    """Posterior of the mean over groups, weighted by ``shares`` (..., group)."""
-    found = []
+def _posterior(means: Means, shares: np.ndarray, prior: RatePrior) -> tuple[RatePosterior, RatePosterior]:
+    """Posteriors of the mean over groups, weighted by ``shares`` (..., group): of its slope, and what lasts of it."""
+    log: list[np.ndarray] = []
+    of_slope: list[tuple[np.ndarray, np.ndarray]] = []
+    of_lasting: list[tuple[np.ndarray, np.ndarray]] = []
     for (p, pace), weight in zip(components(prior), prior.weights.ravel(), strict=True):
         expected = prior.pace_scale * prior.means[p] * means.profile[p]
-        total = means.error + pace**2 * means.spread[p]
-        covariance = pace**2 * (means.spread[p] @ shares[..., None])[..., 0]
+        drift = pace**2 * means.spread[p]
+        total = means.error + drift
         residual = means.slope - expected
-        solved = np.linalg.solve(total, np.stack([residual, covariance], -1))
-        log = np.log(weight) - 0.5 * ((residual * solved[..., 0]).sum(-1) + np.linalg.slogdet(total)[1])
-        mean = (shares * expected).sum(-1) + (covariance * solved[..., 0]).sum(-1)
-        variance = (shares * covariance).sum(-1) - (covariance * solved[..., 1]).sum(-1)
-        found.append((log, mean, np.sqrt(np.maximum(variance, SMALLEST_SD**2))))
-    log, mean, sd = (np.stack(part, -1) for part in zip(*found, strict=True))
-    return RatePosterior(np.exp(log - logsumexp(log, axis=-1, keepdims=True)), mean, sd)
+        with_slope, with_lasting = (
+            (part @ shares[..., None])[..., 0] for part in (drift + means.wander, drift)
+        )
+        solved = np.linalg.solve(total, np.stack([residual, with_slope, with_lasting], -1))
+        log.append(np.log(weight) - 0.5 * ((residual * solved[..., 0]).sum(-1) + np.linalg.slogdet(total)[1]))
+        for found, shared, k in ((of_slope, with_slope, 1), (of_lasting, with_lasting, 2)):
+            mean = (shares * expected).sum(-1) + (shared * solved[..., 0]).sum(-1)
+            variance = (shares * shared).sum(-1) - (shared * solved[..., k]).sum(-1)
+            found.append((mean, np.sqrt(np.maximum(variance, SMALLEST_SD**2))))
+    logs = np.stack(log, -1)
+    weights = np.exp(logs - logsumexp(logs, axis=-1, keepdims=True))
+    slope, lasting = (
+        RatePosterior(weights, *(np.stack(part, -1) for part in zip(*found, strict=True)))
+        for found in (of_slope, of_lasting)
+    )
+    return slope, lasting

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-from vfprog.forecast.rate_scatter import USUAL, VISIT, fit_scatter
-from vfprog.forecast.rate_slopes import Lines, Slopes, fit_lines, with_errors
+from vfprog.forecast.rate_scatter import fit_scatter
+from vfprog.forecast.rate_slopes import USUAL_SCATTER, CommonScatter, Slopes, fit_lines, with_errors
+from vfprog.forecast.rate_visits import NODES, VisitPrior, fit_visits
 from vfprog.perimetry.grid import load_grid
 
 PATTERNS = ("focal", "even")
@@ -37,6 +38,7 @@ UWHVF_MEANS = np.array([-0.17, 0.0])  # (pattern,), dB/year where the profile is
 
 DAMAGED = -4.0  # dB; a region's locations below are taken together, and those above
 STEPS = 60  # of EM
+SCATTER_ROUNDS = 4  # of fitting test and wander given how visits stray, and that given those
 MOST_EYES = 1000  # evenly spread over the training eyes; beyond, the numbers are known well enough
 
 
@@ -59,15 +61,14 @@ class RatePrior:
         Sum 1.
     means : array (pattern,)
         dB/year where the profile is 1.
-    scatter : array (part,)
-        Test, wander and visit (see :mod:`~vfprog.forecast.rate_scatter`).
+    scatter : CommonScatter
     pace_scale : float
         Times every pace and mean: 1, but for the study of what the prior does.
     """
 
     weights: np.ndarray
     means: np.ndarray
-    scatter: np.ndarray
+    scatter: CommonScatter
     pace_scale: float = 1.0
 
     def to_card(self) -> dict[str, float]:
@@ -78,7 +79,9 @@ class RatePrior:
             for pace, w in zip(PACES, row, strict=True)
         }
         named |= {f"mean_{pattern}": m for pattern, m in zip(PATTERNS, self.means, strict=True)}
-        named |= dict(zip(("test", "wander", "visit"), self.scatter, strict=True))
+        named |= dict(zip(("test", "wander"), self.scatter.own, strict=True))
+        named |= {f"visits_{v:g}": w for v, w in zip(NODES, self.scatter.visits.weights, strict=True)}
+        named["shifted"] = self.scatter.visits.shifted
         return {name: round(float(value), 5) for name, value in named.items()}
 
     @classmethod
@@ -86,13 +89,13 @@ class RatePrior:
         """The inverse of :meth:`to_card`."""
         weights = [[card[f"weight_{pattern}_{pace:g}"] for pace in PACES] for pattern in PATTERNS]
         means = [card[f"mean_{pattern}"] for pattern in PATTERNS]
-        return cls(
-            np.array(weights), np.array(means), np.array([card[k] for k in ("test", "wander", "visit")])
-        )
+        visits = VisitPrior(np.array([card[f"visits_{v:g}"] for v in NODES]), card["shifted"])
+        scatter = CommonScatter(np.array([card["test"], card["wander"]]), visits)
+        return cls(np.array(weights), np.array(means), scatter)
 
 
 # Where there is no training eye.
-DEFAULT = RatePrior(UWHVF_WEIGHTS, UWHVF_MEANS, USUAL)
+DEFAULT = RatePrior(UWHVF_WEIGHTS, UWHVF_MEANS, USUAL_SCATTER)
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,9 @@ class Means:
     slope : array (..., group)
         dB/year; 0 for a group without locations.
     error : array (..., group, group)
-        Covariance of errors.
+        Covariance of errors, wander among them.
+    wander : array (..., group, group)
+        What wander alone has of it.
     profile : array (pattern, ..., group)
         Mean profile.
     spread : array (pattern, ..., group, group)
@@ -113,6 +118,7 @@ class Means:
 
     slope: np.ndarray
     error: np.ndarray
+    wander: np.ndarray
     profile: np.ndarray
     spread: np.ndarray
 
@@ -134,15 +140,17 @@ def group_means(slopes: Slopes, groups: np.ndarray) -> Means:
     flat = groups.reshape(eyes, -1, n)  # one large product an eye instead of many small ones
     none = np.asarray(1.0 - groups.any(-1))
     slope = (flat @ slopes.slope[:, :, None]).reshape(groups.shape[:-1])
-    error = _between(groups, (flat @ slopes.covariance).reshape(groups.shape))
+    error, wander = (
+        _between(groups, (flat @ covariance).reshape(groups.shape))
+        for covariance in (slopes.covariance, slopes.wander)
+    )
+    error += none[..., None] * np.eye(groups.shape[-2])
     profile, spread = [], []
     for values in profiles(slopes.level):
         scaled = flat * values[:, None]
         profile.append(scaled.sum(-1).reshape(groups.shape[:-1]))
         spread.append(_between(scaled.reshape(groups.shape), (scaled @ SHARED).reshape(groups.shape)))
-    return Means(
-        slope, error + none[..., None] * np.eye(groups.shape[-2]), np.stack(profile), np.stack(spread)
-    )
+    return Means(slope, error, wander, np.stack(profile), np.stack(spread))
 
 
 def _between(groups: np.ndarray, weighed: np.ndarray) -> np.ndarray:
@@ -176,13 +184,16 @@ def fit_rate_prior(td: np.ndarray, mask: np.ndarray, years: np.ndarray) -> RateP
     if len(enough) == 0:
         return DEFAULT
     chosen = enough[np.linspace(0, len(enough) - 1, min(len(enough), MOST_EYES)).round().astype(int)]
-    lines = _lines(td[chosen], mask[chosen], years[chosen], USUAL)
-    scatter = fit_scatter(_lines(td[chosen], mask[chosen], years[chosen], fit_scatter(lines.forms)).forms)
-    slopes = with_errors(_lines(td[chosen], mask[chosen], years[chosen], scatter), scatter)
+    fields, scatter = (td[chosen], mask[chosen], years[chosen]), USUAL_SCATTER
+    for _ in range(SCATTER_ROUNDS):
+        lines = fit_lines(*fields, scatter)
+        own = fit_scatter(lines.forms, lines.visit.variance, lines.visit.spread)
+        scatter = CommonScatter(own, fit_visits(lines.strays))
+    slopes = with_errors(fit_lines(*fields, scatter), scatter.own)
     return fit_mixture(group_means(slopes, by_damage(slopes.level, slopes.counted)), scatter)
 
 
-def fit_mixture(means: Means, scatter: np.ndarray) -> RatePrior:
+def fit_mixture(means: Means, scatter: CommonScatter) -> RatePrior:
     """Weights and means of the mixture from training eyes' group means, UWHVF's eyes added, by EM."""
     prior = RatePrior(UWHVF_WEIGHTS, UWHVF_MEANS, scatter)
     eyes = len(means.slope)
@@ -219,7 +230,3 @@ def component_likelihoods(means: Means, prior: RatePrior) -> tuple[np.ndarray, n
 def components(prior: RatePrior) -> list[tuple[int, float]]:
     """Pattern (its number) and pace of each component, in the order of ``weights`` read row by row."""
     return [(p, float(pace)) for p in range(len(PATTERNS)) for pace in PACES * prior.pace_scale]
-
-
-def _lines(td: np.ndarray, mask: np.ndarray, years: np.ndarray, scatter: np.ndarray) -> Lines:
-    return fit_lines(td, mask, years, float(scatter[VISIT]))

@@ -1,15 +1,17 @@
 """How far an eye's tests stray from its lines: noise of single tests, wander over the years, visits as a whole.
 
-A location's tests stray from its line by three independent causes, whose sizes are one eye's ``scatter``:
+A location's tests stray from its line by three independent causes, whose sizes are one eye's scatter:
 
-    test     noise of one test at one location, variance test * s^2, s the noise table's SD at the location's level
+    test     noise of one test at one location, variance test * s^2, s the noise table's SD at the location's level,
+             shared among neighbours by ``TEST_SHARED``
     wander   an Ornstein-Uhlenbeck path of variance wander * s^2, shared among locations by ``WANDER_SHARED``
     visit    what all locations of a visit share as far as they feel it, variance visit (dB^2)
 
-Four quadratic forms of a series' residuals about its least-squares lines have expectations linear in the three: sums of
-squares over locations and of their mean, plain and weighted by how wander persists. Weighted least squares on them
-(minimum-norm quadratic estimation; Rao, J Multivar Anal 1971;1:257) gives the scatter of training eyes in common, and
-an eye's own, moderated by the common one as in Smyth 2004.
+How visits stray is known from the visits' means (:mod:`~vfprog.forecast.rate_visits`). Four quadratic forms of a
+series' residuals about its least-squares lines have expectations linear in the three: sums of squares over locations
+and of their mean, plain and weighted by how wander persists. Weighted least squares on them (minimum-norm quadratic
+estimation; Rao, J Multivar Anal 1971;1:257) gives test and wander of training eyes in common, and an eye's own,
+moderated by the common ones as in Smyth 2004.
 """
 
 from __future__ import annotations
@@ -20,30 +22,37 @@ import numpy as np
 
 from vfprog.perimetry.grid import load_grid
 
-TEST, WANDER, VISIT = range(3)  # order of the parts of a scatter
+TEST, WANDER, VISIT = range(
+    3
+)  # order of the parts of a scatter; the first two are common to eyes and moderated
 # A wander that lasts and a rate are one and the same over a short series, so its time is not fitted. Time and sharing
 # are those of the residual process of the Rotterdam series.
 WANDER_YEARS = 5.4
 COMMON, NEAR, NEAR_DEGREES = 0.2, 0.55, 9.7  # shares of the variance; the rest is each location's own
+# Correlation of the noise of tests 6 degrees apart in one visit, as in Halifax's and Rotterdam's residuals.
+NEIGHBOURS, APART = 0.15, 6.0
 
 USUAL = np.array(
-    [1.0, 0.3, 0.15]
-)  # around which training eyes' common scatter is weakly held, by SDs of the same size
-LEAST = np.array([0.1, 0.002, 0.04])  # visits of real and simulated clinics never stray by less than 0.2 dB
-# SD of an eye's own scatter around the common one: a share of it, and at least so much.
-SPREAD, LEAST_SPREAD = np.array([0.3, 0.7, 1.0]), np.array([0.05, 0.1, 0.1])
+    [1.0, 0.3]
+)  # around which training eyes' common test and wander are weakly held, by SDs as large
+LEAST = np.array([0.1, 0.002])
+# SD of an eye's own test and wander around the common ones: a share of it, and at least so much.
+SPREAD, LEAST_SPREAD = np.array([0.3, 0.7]), np.array([0.05, 0.1])
 MOST = 20.0  # times the usual scatter, beyond which no eye's own goes
 ROUNDS = 4  # of weighted least squares, its weights depending on its result
 
 
-def _wander_shared() -> np.ndarray:
+def _shared() -> tuple[np.ndarray, np.ndarray]:
     xy = load_grid("24-2").xy
-    squared = ((xy[:, None] - xy[None]) ** 2).sum(-1)
-    near = np.exp(-squared / (2 * NEAR_DEGREES**2))
-    return COMMON + NEAR * near + (1 - COMMON - NEAR) * np.eye(len(xy))
+    distance = np.linalg.norm(xy[:, None] - xy[None], axis=-1)
+    near = np.exp(-(distance**2) / (2 * NEAR_DEGREES**2))
+    wander = COMMON + NEAR * near + (1 - COMMON - NEAR) * np.eye(len(xy))
+    return NEIGHBOURS ** (distance / APART), wander
 
 
-WANDER_SHARED = _wander_shared()  # correlation of wander among locations: (location, location)
+TEST_SHARED, WANDER_SHARED = (
+    _shared()
+)  # correlations of noise and wander among locations: (location, location)
 
 
 @dataclass(frozen=True)
@@ -135,33 +144,53 @@ def quadratic_forms(
     return Forms(value, gain, spread, visits.sum(1) > 2)
 
 
-def fit_scatter(forms: Forms) -> np.ndarray:
-    """The scatter that training eyes have in common: (part,)."""
-    scatter = USUAL
+def fit_scatter(forms: Forms, visit: np.ndarray, visit_spread: np.ndarray) -> np.ndarray:
+    """Test and wander that training eyes have in common: (2,).
+
+    ``visit`` (eye,) is how far each eye's visits stray and ``visit_spread`` (eye,) the variance of that, dB^2 and dB^4.
+    """
+    common = USUAL
     for _ in range(ROUNDS):
-        between = np.einsum("efa,a,ega->efg", forms.gain, own_variance(scatter), forms.gain)
-        weights = forms.weights(np.broadcast_to(scatter, (len(forms.value), 3)), between)
-        information = np.einsum("efa,efg,egb->ab", forms.gain, weights, forms.gain) + np.diag(USUAL**-2)
-        support = np.einsum("efa,efg,eg->a", forms.gain, weights, forms.value) + 1 / USUAL
-        scatter = np.clip(np.linalg.solve(information, support), LEAST, MOST * USUAL)
-    return scatter
+        gain = forms.gain[..., :VISIT]
+        between = np.einsum("efa,a,ega->efg", gain, own_variance(common), gain)
+        own = np.broadcast_to(common, (len(visit), 2))
+        weights = forms.weights(_with_visit(own, visit), between + _of_visit(forms, visit_spread))
+        information = np.einsum("efa,efg,egb->ab", gain, weights, gain) + np.diag(USUAL**-2)
+        support = np.einsum("efa,efg,eg->a", gain, weights, _without_visit(forms, visit)) + 1 / USUAL
+        common = np.clip(np.linalg.solve(information, support), LEAST, MOST * USUAL)
+    return common
 
 
-def own_scatter(forms: Forms, common: np.ndarray) -> np.ndarray:
-    """Each eye's own scatter, moderated by the common one: (eye, part)."""
-    scatter = np.broadcast_to(common, (len(forms.value), 3))
-    prior = np.diag(1 / own_variance(common))
+def own_scatter(forms: Forms, common: np.ndarray, visit: np.ndarray, visit_spread: np.ndarray) -> np.ndarray:
+    """Each eye's own scatter, test and wander moderated by ``common``: (eye, part); see :func:`fit_scatter`."""
+    own = np.broadcast_to(common, (len(visit), 2))
+    prior, gain = np.diag(1 / own_variance(common)), forms.gain[..., :VISIT]
     for _ in range(2):
-        weights = forms.weights(scatter)
-        information = np.einsum("efa,efg,egb->eab", forms.gain, weights, forms.gain) + prior
-        support = np.einsum("efa,efg,eg->ea", forms.gain, weights, forms.value) + prior @ common
+        weights = forms.weights(_with_visit(own, visit), _of_visit(forms, visit_spread))
+        information = np.einsum("efa,efg,egb->eab", gain, weights, gain) + prior
+        support = np.einsum("efa,efg,eg->ea", gain, weights, _without_visit(forms, visit)) + prior @ common
         solved = np.linalg.solve(information, support[..., None])[..., 0]
-        scatter = np.clip(solved, LEAST, MOST * USUAL)
-    return scatter
+        own = np.clip(solved, LEAST, MOST * USUAL)
+    return _with_visit(own, visit)
+
+
+def _with_visit(own: np.ndarray, visit: np.ndarray) -> np.ndarray:
+    return np.concatenate([own, visit[:, None]], 1)
+
+
+def _without_visit(forms: Forms, visit: np.ndarray) -> np.ndarray:
+    """The forms less what straying visits add to them: (eye, form)."""
+    return forms.value - forms.gain[..., VISIT] * visit[:, None]
+
+
+def _of_visit(forms: Forms, visit_spread: np.ndarray) -> np.ndarray:
+    """Covariance of the forms through not knowing how far visits stray: (eye, form, form)."""
+    gain = forms.gain[..., VISIT]
+    return gain[:, :, None] * gain[:, None] * visit_spread[:, None, None]
 
 
 def own_variance(common: np.ndarray) -> np.ndarray:
-    """Variance of eyes' own scatter around the common one: (part,)."""
+    """Variance of eyes' own test and wander around the common ones: (2,)."""
     return (SPREAD * common) ** 2 + LEAST_SPREAD**2
 
 
@@ -179,21 +208,33 @@ def _residual_maker(years: np.ndarray, visits: np.ndarray) -> tuple[np.ndarray, 
 def _spatial(
     relative: np.ndarray, tested: np.ndarray, n: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Traces of the parts' correlation over locations, in units of a test's SD: independent, shared wander, felt alike.
+    """Traces of the parts' correlation over locations, in units of a test's SD: noise, wander, visits felt alike.
 
     Sums of variances (eye, part), variances of the mean (eye, part), traces of products (eye, part, part), and
     the same between the mean and the locations.
     """
-    shared = tested @ WANDER_SHARED
-    squared = (relative**2).sum(1)
-    mean = relative.sum(1) / n
-    wandering = np.einsum("ej,jk,ek->e", relative, WANDER_SHARED, relative)
-    squares = np.einsum("ej,jk,ek->e", tested, WANDER_SHARED**2, tested)
+    squared, mean = (relative**2).sum(1), relative.sum(1) / n
+    noise, wander = tested @ TEST_SHARED, tested @ WANDER_SHARED
     sums = np.stack([tested.sum(1), tested.sum(1), squared], 1)
-    means = np.stack([1 / n, (shared * tested).sum(1) / n**2, mean**2], 1)
-    products = _symmetric(n, n, squared, squares, wandering, squared**2)
-    rows = np.stack([tested / n[:, None], shared * tested / n[:, None], relative * mean[:, None]], 1)
+    means = np.stack([(noise * tested).sum(1) / n**2, (wander * tested).sum(1) / n**2, mean**2], 1)
+    products = _symmetric(
+        _quadratic(tested, TEST_SHARED**2),
+        _quadratic(tested, TEST_SHARED * WANDER_SHARED),
+        _quadratic(relative, TEST_SHARED),
+        _quadratic(tested, WANDER_SHARED**2),
+        _quadratic(relative, WANDER_SHARED),
+        squared**2,
+    )
+    rows = (
+        np.stack([noise * tested, wander * tested, relative * mean[:, None] * n[:, None]], 1)
+        / n[:, None, None]
+    )
     return sums, means, products, np.einsum("eaj,ebj->eab", rows, rows)
+
+
+def _quadratic(x: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """x' M x of each row: (eye, location) -> (eye,)."""
+    return ((x @ matrix) * x).sum(1)
 
 
 def _symmetric(*upper: np.ndarray) -> np.ndarray:

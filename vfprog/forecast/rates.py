@@ -147,8 +147,10 @@ def _rate_columns(rate: RatePosterior) -> dict[str, np.ndarray]:
 
 
 def _field_columns(field: FieldPosterior) -> dict[str, np.ndarray]:
-    """Summaries of the field's rate, and of the years from the last visit until its mean TD reaches each milestone."""
+    """Summaries of the field's rates, and of the years from the last visit until its mean TD reaches each milestone."""
     columns = _rate_columns(field.rate)
+    columns["lasting_rate"] = field.lasting.expectation()
+    columns["lasting_lower"], columns["lasting_upper"] = (field.lasting.quantile(p) for p in (0.025, 0.975))
     for md in MILESTONES:
         for name, p in (("median", 0.5), ("lower", MILESTONE_TAIL), ("upper", 1 - MILESTONE_TAIL)):
             columns[f"years_to_{md}_{name}"] = field.years_until(-md, p)

@@ -5,9 +5,10 @@ of a visit's field is
 
     m_v = a + beta t_v + g_v + e_v,   a flat, beta ~ N(0, TREND_SD^2), e_v ~ N(0, variance_v),
 
-with at most one g_v ~ N(0, SHIFT_SD^2) among an eye's visits and the others 0. Everything is Gaussian once the shifted
-visit is named, so the posterior is an average over which one it is, and E[g_v] is taken off the fields. A time reversal
-changes nothing of this but the order, so scores made of corrected fields stay free of the field's level.
+with variance_v that of independent tests, raised for neighbours and for how visits stray anyway, and at most one
+g_v ~ N(0, SHIFT_SD^2) among an eye's visits, the others 0. Everything is Gaussian once the shifted visit is named, so
+the posterior is an average over which one it is, and E[g_v] is taken off the fields. A time reversal changes nothing of
+this but the order, so scores made of corrected fields stay free of the field's level.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ FELT = (28.0, 20.0)
 class VisitMeans(NamedTuple):
     """Weighted means of the fields of each visit about the eye's own level, dB, and their variances: (eye, visit).
 
-    Variances are infinite where a visit has no location to weigh: padding, or a field wholly unseen.
+    Variances are those of independent tests' noise, dB^2; infinite where a visit has no location to weigh: padding, or
+    a field wholly unseen.
     """
 
     mean: np.ndarray
@@ -63,7 +65,7 @@ def visit_means(td: np.ndarray, mask: np.ndarray) -> VisitMeans:
     spread = np.einsum("evl,el->ev", mask, (weight * sd) ** 2)
     some = total > 0
     total = np.where(some, total, 1.0)
-    variance = NEIGHBOURS * spread / total**2 + VISIT_VARIANCE
+    variance = spread / total**2
     return VisitMeans(mean / total, np.where(some, variance, np.inf))
 
 
@@ -75,7 +77,7 @@ def posterior_shift(means: VisitMeans, years: np.ndarray) -> tuple[np.ndarray, n
     s^2 / (1 + s^2 P_vv), s = SHIFT_SD. With fewer than three visits nothing is seen of a shift: mean 0, and the
     prior's variance.
     """
-    w = 1 / means.variance
+    w = 1 / (NEIGHBOURS * means.variance + VISIT_VARIANCE)
     total = np.maximum(w.sum(1, keepdims=True), 1e-300)
     t = years - (w * years).sum(1, keepdims=True) / total
     m = means.mean - (w * means.mean).sum(1, keepdims=True) / total

@@ -1,0 +1,155 @@
+"""Visits as wholes: how far an eye's visits stray from a line, and which of them reads too high or too low.
+
+The weighted mean of a visit's field about the eye's own level is
+
+    m_v = a + beta t_v + w_v + h_v + g_v + e_v,   a flat, beta ~ N(0, TREND_SD^2),
+
+with e_v the noise of the visit's tests, w the wander that locations share, h_v ~ N(0, V) what every visit strays, and
+g_v a shift: at most one visit of an eye is shifted, by N(0, SHIFT_SD^2). V differs between eyes: its distribution over
+``NODES`` and the share of visits shifted are those of the training eyes, found by EM (nonparametric empirical Bayes;
+Laird, JASA 1978;73:805), so that steady eyes are believed, restless ones are not, and a stray visit is taken out only
+where visits stray less than that anyway.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logsumexp
+
+from vfprog.perimetry.visit_shift import SHIFT_SD, VisitMeans
+
+TREND_SD = 3.0  # dB/year: so wide that no trend is taken for straying
+NODES = np.array([0.01, 0.04, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2])  # V, dB^2
+# Of clinics at large, and how much of the prior they keep: a clinic served is seldom quite like those learned from.
+USUAL_WEIGHTS = np.array([0.12, 0.14, 0.18, 0.2, 0.18, 0.1, 0.05, 0.03])
+USUAL_SHIFTED = 0.04
+UNLIKE = 0.25
+STEPS = 40  # of EM
+
+
+@dataclass(frozen=True)
+class VisitPrior:
+    """Among patients.
+
+    Attributes
+    ----------
+    weights : array (node,)
+        Of V at ``NODES``; sum 1.
+    shifted : float
+        Probability of a visit to be shifted.
+    """
+
+    weights: np.ndarray
+    shifted: float
+
+
+USUAL_VISITS = VisitPrior(USUAL_WEIGHTS, USUAL_SHIFTED)
+
+
+@dataclass(frozen=True)
+class Strays:
+    """What eyes' visits say under each V of ``NODES``.
+
+    Attributes
+    ----------
+    log_still : array (eye, node)
+        Log density of the visit means if none is shifted, up to a constant of the eye.
+    log_bayes : array (eye, node, visit)
+        Log Bayes factor of a shift at that visit; -inf at padding.
+    shift, rest : array (eye, node, visit)
+        Mean (dB) and variance (dB^2) of that shift.
+    """
+
+    log_still: np.ndarray
+    log_bayes: np.ndarray
+    shift: np.ndarray
+    rest: np.ndarray
+
+    def posterior(self, prior: VisitPrior) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities of V at each node (eye, node), and of a shift at each visit given it (eye, node, visit)."""
+        visits = np.isfinite(self.log_bayes).sum(2)
+        odds = self.log_bayes + np.log(prior.shifted / (1 - prior.shifted))
+        either = np.logaddexp(0, logsumexp(odds, axis=2))
+        log = np.log(prior.weights) + self.log_still + either + visits * np.log1p(-prior.shifted)
+        node = np.exp(log - logsumexp(log, axis=1, keepdims=True))
+        return node, np.exp(odds - either[..., None])
+
+
+@dataclass(frozen=True)
+class VisitPosterior:
+    """Of each eye's own visits.
+
+    Attributes
+    ----------
+    variance, spread : array (eye,)
+        Mean (dB^2) and variance (dB^4) of V.
+    shift, shift_variance : array (eye, visit)
+        Mean (dB) and variance (dB^2) of each visit's shift.
+    """
+
+    variance: np.ndarray
+    spread: np.ndarray
+    shift: np.ndarray
+    shift_variance: np.ndarray
+
+
+def strays(means: VisitMeans, years: np.ndarray, wander: np.ndarray) -> Strays:
+    """Weigh every V against the visits.
+
+    Parameters
+    ----------
+    means : VisitMeans
+        With the variance that the noise of tests gives them; infinite at padding.
+    years : array (eye, visit)
+    wander : array (eye, visit, visit)
+        Covariance of the wander that a visit's mean shows, dB^2.
+    """
+    kept = np.isfinite(means.variance)
+    both = kept[:, :, None] & kept[:, None]
+    own = np.eye(kept.shape[1])
+    noise = np.where(both, wander, 0.0) + np.where(kept, means.variance, 0.0)[:, :, None] * own
+    covariance = noise[:, None] + NODES[:, None, None] * (kept[:, :, None] * own)[:, None]
+    covariance = covariance + (~kept[:, :, None] * own)[:, None]
+    design = np.stack([kept.astype(float), np.where(kept, years, 0.0)], 2)[:, None]
+    chol = np.linalg.cholesky(covariance)
+    inverse = np.linalg.inv(covariance) * both[:, None]
+    carried = inverse @ design
+    information = np.swapaxes(design, 2, 3) @ carried + np.diag([1e-12, 1 / TREND_SD**2])
+    precision = inverse - carried @ np.linalg.solve(information, np.swapaxes(carried, 2, 3))
+    value = np.where(kept, means.mean, 0.0)[:, None]
+    pulled = (precision @ value[..., None])[..., 0]
+    log_det = 2 * np.log(np.diagonal(chol, axis1=2, axis2=3)).sum(2) + np.linalg.slogdet(information)[1]
+    raised = 1 + SHIFT_SD**2 * np.diagonal(precision, axis1=2, axis2=3)
+    log_bayes = 0.5 * SHIFT_SD**2 * pulled**2 / raised - 0.5 * np.log(raised)
+    return Strays(
+        -0.5 * (log_det + (value * pulled).sum(2)),
+        np.where(kept[:, None], log_bayes, -np.inf),
+        SHIFT_SD**2 * pulled / raised,
+        SHIFT_SD**2 / raised,
+    )
+
+
+def fit_visits(found: Strays) -> VisitPrior:
+    """The distribution of V and the share of visits shifted: of training eyes, and ``UNLIKE`` of clinics at large."""
+    prior = USUAL_VISITS
+    visits = np.isfinite(found.log_bayes[:, 0]).sum()
+    for _ in range(STEPS):
+        node, shifted = found.posterior(prior)
+        number = float((node[..., None] * shifted).sum() / visits)
+        prior = VisitPrior(
+            (1 - UNLIKE) * node.mean(0) + UNLIKE * USUAL_WEIGHTS,
+            (1 - UNLIKE) * number + UNLIKE * USUAL_SHIFTED,
+        )
+    return prior
+
+
+def visit_posterior(found: Strays, prior: VisitPrior) -> VisitPosterior:
+    """How far each eye's visits stray, and the shifts among them."""
+    node, shifted = found.posterior(prior)
+    weight = node[..., None] * shifted
+    shift = (weight * found.shift).sum(1)
+    square = (weight * (found.shift**2 + found.rest)).sum(1)
+    variance = node @ NODES
+    return VisitPosterior(variance, node @ NODES**2 - variance**2, shift, square - shift**2)

@@ -270,6 +270,8 @@ def _rates(keys: pd.DataFrame, included: pd.DataFrame) -> pd.DataFrame:
     spread = np.arange(len(keys)) // len(VISITS) * 1e-3  # so that larger cohorts have no tied rates
     rates["rate"] = keys["rate"].to_numpy() + spread
     rates["rate_lower"], rates["rate_upper"] = rates["rate"] - half, rates["rate"] + half
+    rates["lasting_rate"] = 0.6 * rates["rate"]
+    rates["lasting_lower"], rates["lasting_upper"] = (rates["lasting_rate"] + k * half for k in (-1, 1))
     rates["p_worsening"] = np.clip(0.5 - rates["rate"] / half / 2, 0.001, 0.999)
     rates["p_progressing"] = np.clip(rates["p_worsening"] - 0.15, 0, 1)
     rates["progressing_threshold"] = 0.8

@@ -215,6 +215,6 @@ def test_known_truth_lies_within_the_rates_intervals(run):
     truth = pd.read_parquet(results(run, "demo") / "source" / "truth.parquet")
     both = rates.merge(truth[[*EYE, "rate"]], on=EYE, suffixes=("", "_true"))
     assert len(both) == len(rates)
-    inside = (both["rate_true"] >= both["rate_lower"]) & (both["rate_true"] <= both["rate_upper"])
+    inside = both["rate_true"].between(both["lasting_lower"], both["lasting_upper"])
     assert inside.mean() > 0.8
     assert np.corrcoef(both["rate"], both["rate_true"])[0, 1] > 0

@@ -157,8 +157,8 @@ def _model(name: str, results: Results, models: pd.DataFrame, figures_dir: Path)
     ]
     tables = [
         _card_table(
-            "Prior of rates (weights by pattern of loss and pace; means in dB/year; scatter of tests and wander "
-            "relative to the noise table, of visits in dB squared)",
+            "Prior of rates (weights by pattern of loss and pace; means in dB/year; variance of tests and wander "
+            "relative to the noise table; weights by how visits stray, dB squared; share of visits shifted)",
             card["rate_prior"],
         ),
         _card_table("Residual process (log or logit scale, but learning and offset in dB)", card["residual"]),

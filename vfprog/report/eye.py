@@ -187,9 +187,18 @@ def _facts(eye: EyeData) -> list[Fact]:
 
 def _rates_table(rate: pd.Series) -> Table:
     """Every statement on the eye's rate: the model's first, the classical methods beside it."""
-    spread = interval(rate["rate_lower"], rate["rate_upper"])
+    spread, lasting = (interval(rate[f"{name}_lower"], rate[f"{name}_upper"]) for name in ("rate", "lasting"))
     rows = [
-        ("Rate of mean TD", f"{number(rate['rate'])} dB/year", f"95 % credible interval {spread}"),
+        (
+            "Rate of mean TD over the visits",
+            f"{number(rate['rate'])} dB/year",
+            f"95 % credible interval {spread}",
+        ),
+        (
+            "What of it lasts",
+            f"{number(rate['lasting_rate'])} dB/year",
+            f"95 % credible interval {lasting}; the rest may be wander, which fades",
+        ),
         (
             "Probability of worsening",
             probability(rate["p_worsening"]),

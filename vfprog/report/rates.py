@@ -22,8 +22,10 @@ PRIOR_NAMES = {0.5: "halved", 1.0: "as fitted", 2.0: "doubled"}  # by prior_scal
 def rates_content(results: Results) -> tuple[list[str], list[Table]]:
     """Text and tables of the section on rates."""
     text = [
-        "A rate is drawn towards those of other eyes where visits are few, and is the least-squares slope where they "
-        "are many. The prior of rates was fitted to UWHVF's 2,782 eyes and to the training patients together.",
+        "A rate is the slope of a line through the true field at the eye's visits. It is drawn towards those of other "
+        "eyes where visits are few, and is the least-squares slope where they are many. Fields also wander over the "
+        "years, so not all of a rate goes on: what lasts of it stands beside it, and years until a mean TD go by that. "
+        "The prior of rates was fitted to UWHVF's 2,782 eyes and to the training patients together.",
         *_sensitivity_words(results.prior_sensitivity),
     ]
     tables = [_sensitivity_table(results.prior_sensitivity)] if len(results.prior_sensitivity) else []
@@ -135,7 +137,13 @@ def milestones(rate: pd.Series) -> list[tuple[str, str, str]]:
             f"{probability(rate[f'p_reaches_{md}_in_{years}'])} within {years} years" for years in (5, 10)
         )
         said = "reached" if median == 0 else f"{_years(median)} ({_years(lower)} to {_years(upper)})"
-        rows.append((f"Years until a mean TD of {MINUS}{md} dB", said, f"median, 90 % interval; {within}"))
+        rows.append(
+            (
+                f"Years until a mean TD of {MINUS}{md} dB",
+                said,
+                f"at the lasting rate; median, 90 % interval; {within}",
+            )
+        )
     return rows
 
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 import torch
 from dense import METHODS, XY
-from scipy.stats import laplace
+from scipy.stats import t as student
 from tiny import random_series, tiny_vae
 
 from vfprog.data.series import Series
 from vfprog.inference import fit_residual as module
-from vfprog.inference.fit_residual import MD_WEIGHT, fit_residual, laplace_score
+from vfprog.inference.fit_residual import DEGREES, MD_WEIGHT, fit_residual, student_score
 from vfprog.inference.origins import Origin, origin
 from vfprog.model.latent import LatentTrajectory
 from vfprog.model.residual import START, ResidualProcess
@@ -31,25 +31,30 @@ def prediction_for(cut: Origin) -> Prediction:
     return Prediction(td, sd, td.mean(-1), sd.mean(-1))
 
 
-def test_score_is_scipys_laplace_of_the_same_sd() -> None:
+def test_score_is_scipys_student_of_the_same_sd() -> None:
     cut = first_origin(random_series(0))
     predicted = prediction_for(cut)
     of_td, of_md = [], []
     for eye, time in torch.nonzero(cut.visits).tolist():
         tested = cut.mask[eye, time]
         y = cut.td[eye, time, tested]
-        scale = predicted.td_sd[eye, time, tested] / 2**0.5
-        of_td += list(-laplace.logpdf(y, predicted.td[eye, time, tested], scale))
-        of_md.append(-laplace.logpdf(y.mean(), predicted.md[eye, time], predicted.md_sd[eye, time] / 2**0.5))
+        scale = (1 - 2 / DEGREES) ** 0.5  # of a t of SD 1
+        of_td += list(
+            -student.logpdf(
+                y, DEGREES, predicted.td[eye, time, tested], predicted.td_sd[eye, time, tested] * scale
+            )
+        )
+        mean, sd = predicted.md[eye, time], predicted.md_sd[eye, time]
+        of_md.append(-student.logpdf(y.mean(), DEGREES, mean, sd * scale))
     expected = sum(of_td) / len(of_td) + MD_WEIGHT / 5 * sum(of_md) / len(of_md)
-    assert laplace_score(predicted, cut).item() == pytest.approx(expected, rel=1e-9)
+    assert student_score(predicted, cut).item() == pytest.approx(expected, rel=1e-9)
 
 
 def test_untested_values_do_not_enter_the_score() -> None:
     cut = first_origin(random_series(1, tested=0.5))
     spoilt = Origin(cut.n_first, cut.rows, cut.past, torch.where(cut.mask, cut.td, 1e6), cut.mask, cut.years)
     predicted = prediction_for(cut)
-    assert torch.equal(laplace_score(predicted, cut), laplace_score(predicted, spoilt))
+    assert torch.equal(student_score(predicted, cut), student_score(predicted, spoilt))
 
 
 def wandering_series(seed: int, eyes: int = 60) -> Series:
@@ -74,7 +79,7 @@ def test_fitting_improves_forecasts_and_leaves_the_networks_alone(
 
     def score(process: ResidualProcess) -> float:
         trajectory = LatentTrajectory(vae, process, **METHODS[method])
-        return laplace_score(trajectory.predict(trajectory.fit(cut.past), cut.years), cut).item()
+        return student_score(trajectory.predict(trajectory.fit(cut.past), cut.years), cut).item()
 
     monkeypatch.setattr(module, "STEPS", 0)
     assert score(fitted) < score(fit_residual(vae, series, XY, **METHODS[method])) - 0.05
@@ -103,11 +108,11 @@ def test_large_cohorts_are_thinned_evenly(monkeypatch: pytest.MonkeyPatch) -> No
 
     def remember(predicted: Prediction, cut: Origin) -> torch.Tensor:
         sizes.append(len(cut.rows))
-        return laplace_score(predicted, cut)
+        return student_score(predicted, cut)
 
     monkeypatch.setattr(module, "STEPS", 1)
     monkeypatch.setattr(module, "MOST_EYES", 20)
-    monkeypatch.setattr(module, "laplace_score", remember)
+    monkeypatch.setattr(module, "student_score", remember)
     fit_residual(tiny_vae(), series, XY, **METHODS["residual"])
     assert max(sizes) == 20
 

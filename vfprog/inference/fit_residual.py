@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.distributions import StudentT
 
 from vfprog.data.series import Series
 from vfprog.inference.origins import Origin, origin
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 FIRST_VISITS = (1, 3, 7)  # origins that the score is taken over
 STEPS = 60
+DEGREES = 6.0  # of freedom of the score's Student's t
 LEARNING_RATE = 0.05
 # Weight of a weak normal prior around the starting values: what forecasts do not tell apart stays where it was.
 PRIOR_WEIGHT = 1e-3
@@ -38,7 +40,7 @@ class _Task:
 
 
 def fit_residual(vae: FieldVAE, series: Series, xy: Tensor, *, network: bool, drift: bool) -> ResidualProcess:
-    """Fit the scalars on training patients' series by the Laplace log score of forecasts of later visits.
+    """Fit the scalars on training patients' series by the log score of forecasts under Student's t of later visits.
 
     Parameters
     ----------
@@ -99,21 +101,22 @@ def _score(method: LatentTrajectory, task: _Task) -> Tensor:
     path = method.path(past, linear, method.conditioned(past, linear, method.covariance(past, linear.known)))
     residual = method.residual
     predicted = method.forecast(path, task.origin.years, residual.spectrum("noise"), residual.visit_variance)
-    return laplace_score(predicted, task.origin)
+    return student_score(predicted, task.origin)
 
 
-def laplace_score(predicted: Prediction, cut: Origin) -> Tensor:
-    """Mean negative Laplace log density of later tests, nats a value, mean TD weighted in.
+def student_score(predicted: Prediction, cut: Origin) -> Tensor:
+    """Mean negative log density of later tests, nats a value, mean TD weighted in.
 
-    Laplace rather than normal, because the noise has long tails and forecasts are judged by absolute error.
+    Student's t of the predicted mean and SD rather than normal, because the noise has long tails; not Laplace, which
+    widens the SD where the noise is nearly normal.
     """
-    of_td = _laplace(cut.td, predicted.td, predicted.td_sd)[cut.mask]
+    of_td = _student(cut.td, predicted.td, predicted.td_sd)[cut.mask]
     tested = cut.mask.sum(-1)
     mtd = (cut.td * cut.mask).sum(-1) / tested.clamp(min=1)
-    of_md = _laplace(mtd, predicted.md, predicted.md_sd)[cut.visits]
+    of_md = _student(mtd, predicted.md, predicted.md_sd)[cut.visits]
     return of_td.mean() + MD_WEIGHT / cut.td.shape[-1] * of_md.mean()
 
 
-def _laplace(value: Tensor, mean: Tensor, sd: Tensor) -> Tensor:
-    scale = sd / 2**0.5
-    return (value - mean).abs() / scale + torch.log(2 * scale)
+def _student(value: Tensor, mean: Tensor, sd: Tensor) -> Tensor:
+    scale = sd * ((DEGREES - 2) / DEGREES) ** 0.5
+    return -StudentT(DEGREES, mean, scale, validate_args=False).log_prob(value)

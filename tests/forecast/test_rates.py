@@ -33,11 +33,12 @@ from vfprog.forecast.rate_prior import (
 )
 from vfprog.forecast.rate_scatter import TEST_SHARED, WANDER_SHARED, fit_scatter, own_scatter, quadratic_forms
 from vfprog.forecast.rate_slopes import USUAL_SCATTER, CommonScatter, fit_lines, with_errors
-from vfprog.forecast.rate_visits import NODES, VisitPrior
+from vfprog.forecast.rate_visits import LEARNING_SD, NODES, USUAL_LEARNING, VisitPrior
 from vfprog.forecast.rates import fields, prior_sensitivity, rate_tables
 from vfprog.perimetry.grid import load_grid
 from vfprog.perimetry.noise import noise_sd
 from vfprog.perimetry.regression import linear_regression
+from vfprog.perimetry.visit_shift import felt
 
 GRID = load_grid("24-2")
 OPTIONS = RatesConfig(poplr_permutations=99)
@@ -85,11 +86,12 @@ def test_scatter_is_found_again():
 
 def test_errors_of_slopes_are_those_of_simulated_slopes():
     rng = np.random.default_rng(2)
-    visits = VisitPrior((NODES == 0.2).astype(float).clip(1e-9), 1e-9)
+    visits = VisitPrior((NODES == 0.2).astype(float).clip(1e-9), 1e-9, 0.0)
     scatter = CommonScatter(np.array([1.0, 0.002]), visits)
     noise = rng.standard_normal((1500, 7, GRID.n)) @ np.linalg.cholesky(TEST_SHARED).T
     td = -3 + noise * noise_sd(np.array(-3.0))
     td += np.sqrt(0.2) * rng.standard_normal((1500, 7, 1))
+    td[:, 0] += LEARNING_SD * rng.standard_normal((1500, 1))
     slopes = with_errors(fit_lines(*_regular(td), scatter), scatter.own)
     mean = np.full(GRID.n, 1 / GRID.n)
     expected = np.sqrt(np.einsum("j,ejk,k->e", mean, slopes.covariance, mean)).mean()
@@ -157,7 +159,8 @@ def test_noisy_eyes_are_drawn_to_the_prior_more_than_quiet_ones():
 def test_one_visit_gets_the_prior():
     td, mask, years = _regular(np.full((1, 1, GRID.n), -9.0))
     rate = _field(td, mask, years, DEFAULT).rate
-    profile = profiles(np.full(GRID.n, -9.0)).mean(1)
+    # A first field lacks what patients have yet to learn.
+    profile = profiles(-9.0 + USUAL_LEARNING * felt(np.full(GRID.n, -9.0))).mean(1)
     expected = (DEFAULT.weights.sum(1) * DEFAULT.means * profile).sum()
     assert rate.expectation()[0] == pytest.approx(expected, rel=1e-3)
     assert rate.quantile(0.025)[0] < -2 and rate.quantile(0.975)[0] > 1  # honestly wide
@@ -304,6 +307,7 @@ def test_the_prior_survives_the_card():
     np.testing.assert_allclose(again.scatter.own, DEFAULT.scatter.own, atol=1e-5)
     np.testing.assert_allclose(again.scatter.visits.weights, DEFAULT.scatter.visits.weights, atol=1e-5)
     assert again.scatter.visits.shifted == DEFAULT.scatter.visits.shifted
+    assert again.scatter.visits.learning == DEFAULT.scatter.visits.learning
 
 
 def _series(td: np.ndarray, n: np.ndarray, interval: float = 0.5) -> Series:

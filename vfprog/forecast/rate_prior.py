@@ -81,7 +81,7 @@ class RatePrior:
         named |= {f"mean_{pattern}": m for pattern, m in zip(PATTERNS, self.means, strict=True)}
         named |= dict(zip(("test", "wander"), self.scatter.own, strict=True))
         named |= {f"visits_{v:g}": w for v, w in zip(NODES, self.scatter.visits.weights, strict=True)}
-        named["shifted"] = self.scatter.visits.shifted
+        named |= {"shifted": self.scatter.visits.shifted, "learning": self.scatter.visits.learning}
         return {name: round(float(value), 5) for name, value in named.items()}
 
     @classmethod
@@ -89,7 +89,8 @@ class RatePrior:
         """The inverse of :meth:`to_card`."""
         weights = [[card[f"weight_{pattern}_{pace:g}"] for pace in PACES] for pattern in PATTERNS]
         means = [card[f"mean_{pattern}"] for pattern in PATTERNS]
-        visits = VisitPrior(np.array([card[f"visits_{v:g}"] for v in NODES]), card["shifted"])
+        weights_of_visits = np.array([card[f"visits_{v:g}"] for v in NODES])
+        visits = VisitPrior(weights_of_visits, card["shifted"], card["learning"])
         scatter = CommonScatter(np.array([card["test"], card["wander"]]), visits)
         return cls(np.array(weights), np.array(means), scatter)
 

@@ -156,6 +156,7 @@ def fit_lines(td: np.ndarray, mask: np.ndarray, years: np.ndarray, scatter: Comm
         VisitMeans(means.mean, scatter.own[TEST] * (noise / alone)[:, None] * means.variance),
         years,
         scatter.own[WANDER] * wander[:, None, None] * persistence(years, visits),
+        scatter.visits.learning,
     )
     visit = visit_posterior(found, scatter.visits)
     corrected = td - mask * visit.shift[:, :, None] * share_felt[:, None]

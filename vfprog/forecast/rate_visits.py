@@ -2,13 +2,14 @@
 
 The weighted mean of a visit's field about the eye's own level is
 
-    m_v = a + beta t_v + w_v + h_v + g_v + e_v,   a flat, beta ~ N(0, TREND_SD^2),
+    m_v = a + beta t_v - l [v first] + w_v + h_v + g_v + e_v,   a flat, beta ~ N(0, TREND_SD^2),
 
-with e_v the noise of the visit's tests, w the wander that locations share, h_v ~ N(0, V) what every visit strays, and
-g_v a shift: at most one visit of an eye is shifted, by N(0, SHIFT_SD^2). V differs between eyes: its distribution over
-``NODES`` and the share of visits shifted are those of the training eyes, found by EM (nonparametric empirical Bayes;
-Laird, JASA 1978;73:805), so that steady eyes are believed, restless ones are not, and a stray visit is taken out only
-where visits stray less than that anyway.
+with l ~ N(learning, LEARNING_SD^2) what the first field lacks, before a patient has learnt to be tested, e_v the noise
+of the visit's tests, w the wander that locations share, h_v ~ N(0, V) what every visit strays, and g_v a shift: at most
+one visit of an eye is shifted, by N(0, SHIFT_SD^2). V differs between eyes: its distribution over ``NODES``, the share
+of visits shifted and learning are those of the training eyes, found by EM (nonparametric empirical Bayes; Laird, JASA
+1978;73:805), so that steady eyes are believed, restless ones are not, and a stray visit is taken out only where visits
+stray less than that anyway.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from scipy.special import logsumexp
 
 from vfprog.perimetry.visit_shift import SHIFT_SD, VisitMeans
 
+USUAL_LEARNING, LEARNING_SD = 0.3, 0.3  # dB; the latter between eyes
 TREND_SD = 3.0  # dB/year: so wide that no trend is taken for straying
 NODES = np.array([0.01, 0.04, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2])  # V, dB^2
 # Of clinics at large, and how much of the prior they keep: a clinic served is seldom quite like those learned from.
@@ -39,13 +41,16 @@ class VisitPrior:
         Of V at ``NODES``; sum 1.
     shifted : float
         Probability of a visit to be shifted.
+    learning : float
+        What first fields lack on average, dB.
     """
 
     weights: np.ndarray
     shifted: float
+    learning: float
 
 
-USUAL_VISITS = VisitPrior(USUAL_WEIGHTS, USUAL_SHIFTED)
+USUAL_VISITS = VisitPrior(USUAL_WEIGHTS, USUAL_SHIFTED, USUAL_LEARNING)
 
 
 @dataclass(frozen=True)
@@ -60,12 +65,19 @@ class Strays:
         Log Bayes factor of a shift at that visit; -inf at padding.
     shift, rest : array (eye, node, visit)
         Mean (dB) and variance (dB^2) of that shift.
+    first, precision : array (eye, node)
+        What the first visit lacks beyond the learning reckoned with (dB), and the precision of that (1 / dB^2).
+    learning : float
+        Reckoned with, dB.
     """
 
     log_still: np.ndarray
     log_bayes: np.ndarray
     shift: np.ndarray
     rest: np.ndarray
+    first: np.ndarray
+    precision: np.ndarray
+    learning: float
 
     def posterior(self, prior: VisitPrior) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities of V at each node (eye, node), and of a shift at each visit given it (eye, node, visit)."""
@@ -86,7 +98,7 @@ class VisitPosterior:
     variance, spread : array (eye,)
         Mean (dB^2) and variance (dB^4) of V.
     shift, shift_variance : array (eye, visit)
-        Mean (dB) and variance (dB^2) of each visit's shift.
+        Mean (dB) and variance (dB^2) of each visit's shift, learning among them.
     """
 
     variance: np.ndarray
@@ -95,7 +107,7 @@ class VisitPosterior:
     shift_variance: np.ndarray
 
 
-def strays(means: VisitMeans, years: np.ndarray, wander: np.ndarray) -> Strays:
+def strays(means: VisitMeans, years: np.ndarray, wander: np.ndarray, learning: float) -> Strays:
     """Weigh every V against the visits.
 
     Parameters
@@ -105,11 +117,15 @@ def strays(means: VisitMeans, years: np.ndarray, wander: np.ndarray) -> Strays:
     years : array (eye, visit)
     wander : array (eye, visit, visit)
         Covariance of the wander that a visit's mean shows, dB^2.
+    learning : float
+        What first fields lack on average, dB.
     """
     kept = np.isfinite(means.variance)
     both = kept[:, :, None] & kept[:, None]
     own = np.eye(kept.shape[1])
-    noise = np.where(both, wander, 0.0) + np.where(kept, means.variance, 0.0)[:, :, None] * own
+    first = np.arange(kept.shape[1]) == 0
+    of_visit = np.where(kept, means.variance, 0.0) + LEARNING_SD**2 * first
+    noise = np.where(both, wander, 0.0) + of_visit[:, :, None] * own
     covariance = noise[:, None] + NODES[:, None, None] * (kept[:, :, None] * own)[:, None]
     covariance = covariance + (~kept[:, :, None] * own)[:, None]
     design = np.stack([kept.astype(float), np.where(kept, years, 0.0)], 2)[:, None]
@@ -118,29 +134,39 @@ def strays(means: VisitMeans, years: np.ndarray, wander: np.ndarray) -> Strays:
     carried = inverse @ design
     information = np.swapaxes(design, 2, 3) @ carried + np.diag([1e-12, 1 / TREND_SD**2])
     precision = inverse - carried @ np.linalg.solve(information, np.swapaxes(carried, 2, 3))
-    value = np.where(kept, means.mean, 0.0)[:, None]
+    value = np.where(kept, means.mean + learning * first, 0.0)[:, None]
     pulled = (precision @ value[..., None])[..., 0]
     log_det = 2 * np.log(np.diagonal(chol, axis1=2, axis2=3)).sum(2) + np.linalg.slogdet(information)[1]
-    raised = 1 + SHIFT_SD**2 * np.diagonal(precision, axis1=2, axis2=3)
+    at_visit = np.diagonal(precision, axis1=2, axis2=3)
+    raised = 1 + SHIFT_SD**2 * at_visit
     log_bayes = 0.5 * SHIFT_SD**2 * pulled**2 / raised - 0.5 * np.log(raised)
     return Strays(
         -0.5 * (log_det + (value * pulled).sum(2)),
         np.where(kept[:, None], log_bayes, -np.inf),
         SHIFT_SD**2 * pulled / raised,
         SHIFT_SD**2 / raised,
+        -pulled[..., 0] / np.maximum(at_visit[..., 0], 1e-12),
+        at_visit[..., 0],
+        learning,
     )
 
 
 def fit_visits(found: Strays) -> VisitPrior:
-    """The distribution of V and the share of visits shifted: of training eyes, and ``UNLIKE`` of clinics at large."""
+    """What V, shifts and learning are among training eyes, ``UNLIKE`` parts of it what they are in clinics at large.
+
+    Learning moves a step on from the one that ``found`` reckons with.
+    """
     prior = USUAL_VISITS
     visits = np.isfinite(found.log_bayes[:, 0]).sum()
     for _ in range(STEPS):
         node, shifted = found.posterior(prior)
         number = float((node[..., None] * shifted).sum() / visits)
+        sure = node * (1 - shifted[..., 0]) * found.precision
+        lacking = found.learning + (sure * found.first).sum() / max(sure.sum(), 1e-12)
         prior = VisitPrior(
             (1 - UNLIKE) * node.mean(0) + UNLIKE * USUAL_WEIGHTS,
             (1 - UNLIKE) * number + UNLIKE * USUAL_SHIFTED,
+            (1 - UNLIKE) * float(lacking) + UNLIKE * USUAL_LEARNING,
         )
     return prior
 
@@ -152,4 +178,10 @@ def visit_posterior(found: Strays, prior: VisitPrior) -> VisitPosterior:
     shift = (weight * found.shift).sum(1)
     square = (weight * (found.shift**2 + found.rest)).sum(1)
     variance = node @ NODES
-    return VisitPosterior(variance, node @ NODES**2 - variance**2, shift, square - shift**2)
+    first = np.isfinite(found.log_bayes[:, 0]) & (np.arange(shift.shape[1]) == 0)
+    return VisitPosterior(
+        variance,
+        node @ NODES**2 - variance**2,
+        shift - found.learning * first,
+        square - shift**2 + LEARNING_SD**2 * first,
+    )

@@ -16,7 +16,7 @@ from vfprog.data.series import Series
 from vfprog.model import latent as module
 from vfprog.model.archetypes import ArchetypeDecoder
 from vfprog.model.field_vae import FieldVAE
-from vfprog.model.latent import FAR, LEAST_FOR_MEDIAN, LatentTrajectory
+from vfprog.model.latent import FAR, LatentTrajectory
 from vfprog.model.linear import (
     PSEUDO_TESTS,
     USUAL_SCATTER,
@@ -319,7 +319,7 @@ def test_what_stands_far_beside_the_decoder_is_known() -> None:
     series = random_series(0, eyes=1, most=1, tested=1.0)
     five = Series(
         series.td.expand(1, 5, 5).clone(),
-        series.mask.expand(1, 5, 5),
+        series.mask.expand(1, 5, 5).clone(),
         torch.arange(5.0)[None].double(),
         torch.tensor([5]),
     )
@@ -333,7 +333,8 @@ def test_what_stands_far_beside_the_decoder_is_known() -> None:
     expected = difference - difference.clamp(-reach, reach)
     assert expected[0, 2] < -10
     torch.testing.assert_close(linear.known.apart, expected)
-    assert not method.encoded(five.first(LEAST_FOR_MEDIAN - 1)).known.apart.any()
+    five.mask[..., 2] = False
+    assert method.encoded(five).known.apart[0, 2] == 0  # nothing is known of a location that was never tested
 
 
 # Single precision, as in use

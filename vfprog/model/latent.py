@@ -29,7 +29,6 @@ from vfprog.model.trajectory import Path, Prediction, alike_batches
 REFINEMENTS = 2  # after them the posterior mean moves by less than a tenth of its SD
 AVERAGES = 2  # after them the mean of the rate moves by less than a tenth of its SD
 FAR = 1.0  # SDs of the residual process; what stands further from the decoded field is taken as known
-LEAST_FOR_MEDIAN = 3  # tests
 
 
 @dataclass(frozen=True)
@@ -150,7 +149,7 @@ class LatentTrajectory:
         """What of the eye's median field lies more than ``FAR`` SDs from the decoded one: (eye, location), dB.
 
         The posterior mode of a standing residual with Huber's density (Ann Math Stat 1964;35:73): normal within, with
-        long tails beyond. Of fewer than three visits the median is no protection from a test's own long tails.
+        long tails beyond.
         """
         residual = self.residual
         varying = residual.spectrum("wander").mean() + residual.spectrum("noise").mean()
@@ -158,7 +157,7 @@ class LatentTrajectory:
         reach = FAR * noise * variance.sqrt()
         difference = summary.mean + summary.skew - field
         beyond = difference.sign() * (difference.abs() - reach).clamp(min=0)
-        return torch.where(summary.count >= LEAST_FOR_MEDIAN, beyond, 0.0)
+        return torch.where(summary.mask, beyond, 0.0)
 
     def linear(self, series: Series, start: Tensor, slope: Tensor, known: Known) -> Linear:
         """Linear about a path, at every visit."""

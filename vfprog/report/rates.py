@@ -91,8 +91,10 @@ def _sensitivity_words(table: pd.DataFrame) -> list[str]:
     rate = table.pivot_table(index=["patient_id", "eye"], columns="prior_scale", values="rate")
     change = (rate.sub(rate[1.0], axis=0)).abs().mean()
     return [
-        f"From the first three visits of {quantity(len(rate), 'eye')}, the prior decides much: halved, it moves the "
-        f"rate by {number(change[0.5])} dB/year on average, doubled by {number(change[2.0])} dB/year."
+        f"What the prior has of a rate shows best with few visits: from the first three of "
+        f"{quantity(len(rate), 'eye')}, "
+        f"its paces halved move the rate by {number(change[0.5])} dB/year on average, doubled by "
+        f"{number(change[2.0])} dB/year."
     ]
 
 

@@ -25,8 +25,22 @@ DETECTED = {
     "noisy_replicates": "the same, noisy",
     "simulated": "simulated, untreated",
 }
-METHODS = ("plr", "shrunk_plr", "published", "mean", "residual", "trajectory")
-SCORES = ("md_trend", "poplr", "zf", "p_progressing_function", "zf_zs", "p_progressing")
+METHODS = {
+    "plr": "PLR",
+    "shrunk_plr": "shrunk PLR",
+    "published": "published",
+    "mean": "mean of visits",
+    "residual": "residual process",
+    "trajectory": "trajectory",
+}
+SCORES = {
+    "md_trend": "MD trend",
+    "poplr": "PoPLR",
+    "zf": "weighted slope",
+    "p_progressing_function": "p_progressing, fields alone",
+    "zf_zs": "weighted slopes of both views",
+    "p_progressing": "p_progressing, both views",
+}
 FIRST = (3, 5, 7)
 VISITS = (5, 8, 10)
 
@@ -42,7 +56,8 @@ def main(run: Path) -> None:
         ("Trust", trust(run)),
     ):
         print(f"\n### {title}\n")
-        print(table.to_csv(sep="|", index=False).strip().replace("|", " | "))
+        for row in [table.columns, ["---"] * table.shape[1], *table.astype(str).to_numpy()]:
+            print(f"| {' | '.join(map(str, row))} |")
 
 
 def forecasts(run: Path) -> pd.DataFrame:
@@ -63,7 +78,7 @@ def forecasts(run: Path) -> pd.DataFrame:
                 {
                     "cohort": name,
                     "first visits": n,
-                    **{m: f"{mae[m]:.2f}" for m in METHODS},
+                    **{name: f"{mae[m]:.2f}" for m, name in METHODS.items()},
                     "- mean": _signed(own.loc[("mean", "mae")]),
                     "- calibrated mean": _signed(own.loc[("median_shifted_mean", "mae")]),
                     "CRPS ratio": _interval(ratio["ratio"], ratio["ratio_lower"], ratio["ratio_upper"]),
@@ -109,7 +124,7 @@ def detection(run: Path) -> pd.DataFrame:
         if "p_progressing_function" not in found:  # no structure: fields alone
             found["p_progressing_function"] = found.pop("p_progressing")
         rows.append({"cohort": name, **found, "shuffled": f"{shuffled.min():.3f} to {shuffled.max():.3f}"})
-    return pd.DataFrame(rows)[["cohort", *SCORES, "shuffled"]].fillna("")
+    return pd.DataFrame(rows)[["cohort", *SCORES, "shuffled"]].fillna("").rename(columns=SCORES)
 
 
 def detection_differences(run: Path) -> pd.DataFrame:
@@ -117,19 +132,21 @@ def detection_differences(run: Path) -> pd.DataFrame:
     rows = []
     for cohort, name in DETECTED.items():
         table = pd.read_csv(run / cohort / "detection_differences.csv")
-        for score, part in table[table["n_visits"].isin(VISITS)].groupby("score", sort=False):
-            if not str(score).startswith("p_progressing"):
-                continue
-            for baseline, cells in part.groupby("baseline", sort=False):
-                values = [_interval(r["difference"], r["lower"], r["upper"]) for _, r in cells.iterrows()]
-                rows.append(
-                    {
-                        "cohort": name,
-                        "score": score,
-                        "less": baseline,
-                        **dict(zip(VISITS, values, strict=True)),
-                    }
+        alone = (
+            "p_progressing_function"
+            if (table["score"] == "p_progressing_function").any()
+            else "p_progressing"
+        )
+        views = {"fields alone": alone} | (
+            {"both views": "p_progressing"} if alone != "p_progressing" else {}
+        )
+        for view, score in views.items():
+            for baseline in ("md_trend", "poplr"):
+                cells = table[(table["score"] == score) & (table["baseline"] == baseline)].set_index(
+                    "n_visits"
                 )
+                found = {n: _signed(cells.loc[n].rename({"difference": "value"})) for n in VISITS}
+                rows.append({"cohort": name, "p_progressing": view, "less": SCORES[baseline], **found})
     return pd.DataFrame(rows)
 
 

@@ -22,7 +22,7 @@ def test_errors_worse_than_least_squares_are_named(results: Results) -> None:
 def test_a_cohort_without_truth_shows_what_the_prior_does(results: Results) -> None:
     text, tables = rates_content(replace(results, rates_truth=None))
     assert [table.caption for table in tables] == ["Rates from the first three visits under other priors"]
-    assert any("first three visits of 5 eyes" in sentence for sentence in text)
+    assert any("first three of 5 eyes" in sentence for sentence in text)
 
 
 def test_series_too_short_for_any_prior_say_nothing_of_it(results: Results) -> None:

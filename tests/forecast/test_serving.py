@@ -54,12 +54,17 @@ def test_what_learned_from_a_benchmark_is_never_shipped(released: Path, tmp_path
     assert not package.exists()
 
 
-def test_a_damaged_model_is_refused_and_nothing_is_left(released: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "part, within", [("residual", None), ("visits_0.01", "rate_prior"), ("joint", "detector")]
+)
+def test_a_damaged_model_is_refused_and_nothing_is_left(
+    part: str, within: str | None, released: Path, tmp_path: Path
+) -> None:
     source = tmp_path / "source"
     adopt_model(released, source, "vae", GRID)
     card = json.loads((source / "card.json").read_text())
-    del card["residual"]
+    del (card if within is None else card[within])[part]
     (source / "card.json").write_text(json.dumps(card))
-    with pytest.raises(UserError, match=r"not a model that this version of vfprog can use .*residual"):
+    with pytest.raises(UserError, match=rf"not a model that this version of vfprog can use .*{part}"):
         adopt_model(source, tmp_path / "target", "vae", GRID)
     assert not (tmp_path / "target").exists()

@@ -11,6 +11,8 @@ import torch
 from vfprog.config import MODEL_FILES
 from vfprog.errors import UserError
 from vfprog.forecast.calibrate import Calibration
+from vfprog.forecast.detection import Detector
+from vfprog.forecast.rate_prior import RatePrior
 from vfprog.forecast.shrunk import Shrinkage
 from vfprog.inference.checkpoint import load_network
 from vfprog.io import atomic, read_json, write_json
@@ -61,6 +63,9 @@ def adopt_model(source: Path, target: Path, name: str, grid: Grid) -> None:
         )
     try:
         load_model(source, grid, torch.device("cpu"))
+        card = read_json(source / MODEL_FILES[-1])
+        RatePrior.from_card(card["rate_prior"])
+        Detector.from_card(card["detector"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UserError(
             f"{source}: not a model that this version of vfprog can use ({type(error).__name__}: {error}); "
@@ -69,4 +74,4 @@ def adopt_model(source: Path, target: Path, name: str, grid: Grid) -> None:
     for file in MODEL_FILES[:-1]:
         with atomic(target / file) as temporary:
             shutil.copyfile(source / file, temporary)
-    write_json({**read_json(source / MODEL_FILES[-1]), "model": name}, target / MODEL_FILES[-1])
+    write_json({**card, "model": name}, target / MODEL_FILES[-1])

@@ -10,10 +10,13 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from fake_run import FakeRun, draw, load, write_run
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from vfprog import columns as c
 from vfprog.config import PlotsConfig
-from vfprog.plots.figures import FIGURES, _words, draw_fields, draw_series
+from vfprog.plots.figures import FIGURES, WIDTH, _legend_below, _words, draw_fields, draw_series
+from vfprog.plots.labels import METHODS
 from vfprog.plots.results import of_eye
 from vfprog.plots.style import style
 
@@ -112,3 +115,15 @@ def test_a_cohort_of_one_eye_with_one_visit_is_drawn(tmp_path: Path) -> None:
     run = write_run(tmp_path, eyes=1, visits=[1], scored=False)
     draw(run, PlotsConfig(), tmp_path / "figures")
     assert {path.name for path in (tmp_path / "figures").iterdir()} == NAMES
+
+
+def test_a_legend_of_all_methods_stays_within_the_figure() -> None:
+    with style(PlotsConfig()):
+        figure = Figure(figsize=(WIDTH, 4), layout="constrained")
+        ax = figure.subplots()
+        for label in METHODS.values():
+            ax.plot([0, 1], label=label)
+        _legend_below(figure, ax)
+        FigureCanvasAgg(figure).draw()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.x1

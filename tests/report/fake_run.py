@@ -513,8 +513,9 @@ def _write_model(run: FakeRun) -> None:
         "beta": 1.0,
         "seed": 1,
         "device": "cpu",
+        "calibrated_on": ["demo"],
         "training": {
-            "cohorts": ["demo"],
+            "cohorts": ["population"],
             "patients": 2,
             "eyes": 4,
             "fields": 31,

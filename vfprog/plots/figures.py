@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
@@ -44,6 +45,7 @@ from vfprog.plots.training import plot_training
 from vfprog.plots.trust import draw_trust
 
 WIDTH = 10.0  # inches
+LEGEND_WIDTH, HANDLE_WIDTH = 120, 7  # characters that fit in one row; what a handle takes of them
 VISITS_SHOWN = 3  # measured fields an example eye
 SENSITIVITIES_SHOWN = 2  # of its fields in gray too: the first and the last
 MAP_WIDTH = 1.8  # inches of one of an example eye's maps
@@ -260,7 +262,9 @@ def _draw_differences(differences: pd.DataFrame, figure: SubFigure) -> None:
 def _legend_below(figure: FigureBase, ax: Axes) -> None:
     handles, labels = ax.get_legend_handles_labels()
     if labels:
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        # Many long names in one row would run out of the figure on both sides.
+        rows = math.ceil(sum(len(label) + HANDLE_WIDTH for label in labels) / LEGEND_WIDTH)
+        figure.legend(handles, labels, loc="outside lower center", ncols=math.ceil(len(labels) / rows))
 
 
 def draw_detection(results: Results, options: PlotsConfig) -> Figure:

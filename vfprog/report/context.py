@@ -179,7 +179,7 @@ def _model(name: str, results: Results, models: pd.DataFrame, figures_dir: Path)
     return Section(
         "model",
         "Model",
-        [card["data"], learned_from(name, training["cohorts"], evaluated=not results.evaluation.empty)],
+        [card["data"], learned_from(name, card["calibrated_on"], evaluated=not results.evaluation.empty)],
         facts,
         [Table(caption, headers(*labels), rows)],
         [picture(figures_dir, "training")],

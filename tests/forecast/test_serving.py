@@ -11,7 +11,8 @@ import torch
 
 from vfprog.config import MODEL_FILES, read_config
 from vfprog.errors import UserError
-from vfprog.forecast.serving import adopt_model, load_model
+from vfprog.forecast.adopt import adopt_model
+from vfprog.forecast.serving import load_model
 from vfprog.perimetry.grid import load_grid
 from vfprog.provenance import PACKAGE
 

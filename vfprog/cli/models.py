@@ -76,7 +76,7 @@ def adopt(
     source: Annotated[Path, typer.Argument(help="Folder of a trained model")], target: Path, name: str
 ) -> None:
     """Copy a trained model into a run (TARGET) as it is, under a name of the run's."""
-    from vfprog.forecast.serving import adopt_model
+    from vfprog.forecast.adopt import adopt_model
     from vfprog.perimetry.grid import load_grid
 
     adopt_model(source, target, name, load_grid("24-2"))

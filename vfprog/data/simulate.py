@@ -17,7 +17,7 @@ from vfprog.config import Conditions
 from vfprog.data.population import RESIDUAL_PROBABILITIES, SLOPE_SCALES, Population
 from vfprog.perimetry.deviation import load_norms
 from vfprog.perimetry.grid import load_grid
-from vfprog.perimetry.noise import noise_sd
+from vfprog.perimetry.noise import noise_correlation, noise_sd
 from vfprog.perimetry.regression import linear_regression
 from vfprog.perimetry.staircase import DIMMEST, FLOOR, field_test
 
@@ -28,7 +28,6 @@ BEST_LEVEL = 2.0  # mean TD of the best healthy eyes, dB: the tails of the mixtu
 WANDER_SD = (0.4, 0.95)  # of the level's noise SD
 WANDER_YEARS = (2.0, 9.0)  # correlation time
 LEARNING = (0.5, 0.3)  # mean and SD over eyes of what the first field lacks, dB
-NEIGHBOUR_CORRELATION = 0.15  # of the noise of locations 6 degrees apart
 AGE = (64.0, 11.0, 35.0, 90.0)  # mean, SD, limits at the first field, years
 USUAL = Conditions()
 
@@ -202,15 +201,10 @@ def _tested(
     return sens, sens - normal
 
 
-def _distance() -> np.ndarray:
-    """Between the grid's locations, degrees: (location, location)."""
-    xy = load_grid("24-2").xy
-    return np.linalg.norm(xy[:, None] - xy[None], axis=-1)
-
-
 def _wander(gaps: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Ornstein-Uhlenbeck paths of unit variance: (eye, visit, location), correlated over neighbouring locations."""
-    distance = _distance()
+    xy = load_grid("24-2").xy
+    distance = np.linalg.norm(xy[:, None] - xy[None], axis=-1)
     chol = np.linalg.cholesky(0.3 + 0.4 * np.exp(-((distance / 10.0) ** 2)) + 0.3 * np.eye(len(distance)))
     shocks = rng.standard_normal((*gaps.shape, len(distance))) @ chol.T
     decay = np.exp(-gaps / rng.uniform(*WANDER_YEARS, (len(gaps), 1)))[..., None]
@@ -223,7 +217,7 @@ def _wander(gaps: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _noise(population: Population, truth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Noise of a test, dB, with the population's SD and shape at each level: the shape of ``truth``."""
-    correlation = np.exp(_distance() * np.log(NEIGHBOUR_CORRELATION) / 6.0)
+    correlation = noise_correlation(load_grid("24-2").xy)
     gaussian = rng.standard_normal(truth.shape) @ np.linalg.cholesky(correlation).T
     # Quantiles at evenly spaced Gaussian scores by level, so that one bilinear look-up turns the scores to noise.
     scores = np.linspace(-3.2, 3.2, 65)

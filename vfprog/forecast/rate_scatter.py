@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vfprog.perimetry.grid import load_grid
+from vfprog.perimetry.noise import noise_correlation
 
 TEST, WANDER, VISIT = range(
     3
@@ -29,8 +30,6 @@ TEST, WANDER, VISIT = range(
 # are those of the residual process of the Rotterdam series.
 WANDER_YEARS = 5.4
 COMMON, NEAR, NEAR_DEGREES = 0.2, 0.55, 9.7  # shares of the variance; the rest is each location's own
-# Correlation of the noise of tests 6 degrees apart in one visit, as in Halifax's and Rotterdam's residuals.
-NEIGHBOURS, APART = 0.15, 6.0
 
 USUAL = np.array(
     [1.0, 0.3]
@@ -47,7 +46,7 @@ def _shared() -> tuple[np.ndarray, np.ndarray]:
     distance = np.linalg.norm(xy[:, None] - xy[None], axis=-1)
     near = np.exp(-(distance**2) / (2 * NEAR_DEGREES**2))
     wander = COMMON + NEAR * near + (1 - COMMON - NEAR) * np.eye(len(xy))
-    return NEIGHBOURS ** (distance / APART), wander
+    return noise_correlation(xy), wander
 
 
 TEST_SHARED, WANDER_SHARED = (

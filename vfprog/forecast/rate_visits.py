@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-from vfprog.perimetry.visit_shift import SHIFT_SD, VisitMeans
+from vfprog.perimetry.visit_shift import VisitMeans, shift_at_each
 
 USUAL_LEARNING, LEARNING_SD = 0.3, 0.3  # dB; the latter between eyes
 TREND_SD = 3.0  # dB/year: so wide that no trend is taken for straying
@@ -138,13 +138,12 @@ def strays(means: VisitMeans, years: np.ndarray, wander: np.ndarray, learning: f
     pulled = (precision @ value[..., None])[..., 0]
     log_det = 2 * np.log(np.diagonal(chol, axis1=2, axis2=3)).sum(2) + np.linalg.slogdet(information)[1]
     at_visit = np.diagonal(precision, axis1=2, axis2=3)
-    raised = 1 + SHIFT_SD**2 * at_visit
-    log_bayes = 0.5 * SHIFT_SD**2 * pulled**2 / raised - 0.5 * np.log(raised)
+    log_bayes, shift, rest = shift_at_each(pulled, at_visit)
     return Strays(
         -0.5 * (log_det + (value * pulled).sum(2)),
         np.where(kept[:, None], log_bayes, -np.inf),
-        SHIFT_SD**2 * pulled / raised,
-        SHIFT_SD**2 / raised,
+        shift,
+        rest,
         -pulled[..., 0] / np.maximum(at_visit[..., 0], 1e-12),
         at_visit[..., 0],
         learning,

@@ -9,6 +9,17 @@ import numpy as np
 NOISE_LEVEL = np.array([-36, -30, -25, -20, -15, -12, -8.5, -6, -4, -2, 0, 2.0])
 NOISE_SD = np.array([1.5, 3.3, 5.5, 6.9, 7.0, 6.3, 4.7, 3.4, 2.44, 1.77, 1.54, 1.49])
 
+NEIGHBOUR_CORRELATION, NEIGHBOUR_DEGREES = (
+    0.15,
+    6.0,
+)  # of the noise of one visit's tests that lie so far apart
+
+
+def noise_correlation(xy: np.ndarray) -> np.ndarray:
+    """Correlation of the noise of one visit's tests at positions (location, 2), degrees: (location, location)."""
+    distance = np.linalg.norm(xy[:, None] - xy[None], axis=-1)
+    return np.asarray(np.exp(distance * np.log(NEIGHBOUR_CORRELATION) / NEIGHBOUR_DEGREES))
+
 
 def noise_sd(level: np.ndarray) -> np.ndarray:
     """SD of a measured value about its mean, dB, at a level of total deviation (any shape, dB)."""

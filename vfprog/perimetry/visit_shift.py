@@ -72,9 +72,7 @@ def visit_means(td: np.ndarray, mask: np.ndarray) -> VisitMeans:
 def posterior_shift(means: VisitMeans, years: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Posterior mean (dB) and variance (dB^2) of each visit's shift: two arrays (eye, visit).
 
-    With P the precision of the means once a and beta are integrated out and q = P m, a shift at v has the Bayes factor
-    (1 + s^2 P_vv)^(-1/2) exp(s^2 q_v^2 / 2 (1 + s^2 P_vv)), the mean s^2 q_v / (1 + s^2 P_vv) and the variance
-    s^2 / (1 + s^2 P_vv), s = SHIFT_SD. With fewer than three visits nothing is seen of a shift: mean 0, and the
+    With fewer than three visits nothing is seen of a shift: mean 0, and the
     prior's variance.
     """
     w = 1 / (NEIGHBOURS * means.variance + VISIT_VARIANCE)
@@ -84,23 +82,29 @@ def posterior_shift(means: VisitMeans, years: np.ndarray) -> tuple[np.ndarray, n
     sxx = (w * t**2).sum(1, keepdims=True) + 1 / TREND_SD**2
     q = w * (m - t * (w * t * m).sum(1, keepdims=True) / sxx)
     p = w - w**2 / total - (w * t) ** 2 / sxx
-    raised = 1 + SHIFT_SD**2 * p
-    log_odds = (
-        np.log(SHIFT_PROBABILITY / (1 - SHIFT_PROBABILITY))
-        - 0.5 * np.log(raised)
-        + 0.5 * SHIFT_SD**2 * q**2 / raised
-    )
-    log_odds = np.where(w > 0, log_odds, -np.inf)
+    log_bayes, shift, rest = shift_at_each(q, p)
+    log_odds = np.where(w > 0, log_bayes + np.log(SHIFT_PROBABILITY / (1 - SHIFT_PROBABILITY)), -np.inf)
     most = np.maximum(log_odds.max(1, keepdims=True), 0.0)
     odds = np.exp(log_odds - most)
     probability = odds / (np.exp(-most) + odds.sum(1, keepdims=True))
-    shift, rest = SHIFT_SD**2 * q / raised, SHIFT_SD**2 / raised
     variance = probability * (rest + (1 - probability) * shift**2)
     enough = (w > 0).sum(1, keepdims=True) >= 3
     return (
         np.where(enough, probability * shift, 0.0),
         np.where(enough, variance, SHIFT_PROBABILITY * SHIFT_SD**2),
     )
+
+
+def shift_at_each(pulled: np.ndarray, precision: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Log Bayes factor of a shift at each visit, were it the one that is shifted, its mean (dB) and variance (dB^2).
+
+    With P the precision of the visit means m once a and beta are integrated out, q = P m (``pulled``) and P_vv
+    (``precision``), any one shape: the Bayes factor is (1 + s^2 P_vv)^(-1/2) exp(s^2 q_v^2 / 2 (1 + s^2 P_vv)), the
+    mean s^2 q_v / (1 + s^2 P_vv), the variance s^2 / (1 + s^2 P_vv), s = SHIFT_SD.
+    """
+    raised = 1 + SHIFT_SD**2 * precision
+    log_bayes = 0.5 * SHIFT_SD**2 * pulled**2 / raised - 0.5 * np.log(raised)
+    return log_bayes, SHIFT_SD**2 * pulled / raised, SHIFT_SD**2 / raised
 
 
 def without_shift(td: np.ndarray, mask: np.ndarray, years: np.ndarray) -> np.ndarray:

@@ -124,7 +124,7 @@ def regions_table(regions: pd.DataFrame) -> Table:
         rows.append([Cell(REGIONS[r["region"]]), *(Cell(text, css="n") for text in cells)])
     labels = headers(
         *("Region", "Rate (dB/year), 95 % interval", "P(worsening)"),
-        *(f"P(faster than {MINUS}{rate})" for rate in ("0.5", "1", "2")),
+        *(f"P(< {MINUS}{rate})" for rate in ("0.5", "1", "2")),
         *("Least squares", "Locations"),
     )
     return Table("Rates by region (sectors of the optic disc after Garway-Heath)", labels, rows)

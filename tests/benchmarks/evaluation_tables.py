@@ -95,13 +95,16 @@ def rates(run: Path) -> pd.DataFrame:
     for cohort in ("reliable", "noisy", "population"):
         table = pd.read_csv(run / cohort / "rates_truth.csv")
         for (n, eyes), part in table[table["eyes"].isin(["all", "fast"])].groupby(["n_visits", "eyes"]):
-            own, other = (part[part["estimator"] == e].iloc[0] for e in ("vfprog", "least_squares"))
+            by_estimator = part.set_index("estimator")
+            own, other = (by_estimator.loc[e] for e in ("vfprog", "least_squares"))
+            alone = by_estimator.loc["fields_alone"] if "fields_alone" in by_estimator.index else None
             rows.append(
                 {
                     "cohort": COHORTS[cohort],
                     "visits": n,
                     "eyes": f"{eyes} ({int(own['n_eyes'])})",
                     "rate": _interval(own["rmse"], own["rmse_lower"], own["rmse_upper"]),
+                    "fields alone": "" if alone is None else f"{alone['rmse']:.3f}",
                     "least squares": f"{other['rmse']:.3f}",
                     "difference": _interval(
                         own["difference"], own["difference_lower"], own["difference_upper"]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import norm
 
 from vfprog.data.nerve_fibres import (
     AGEING,
+    LEVEL_SD,
     MEASUREMENT_SD,
     NORMAL,
     RESIDUAL,
+    mean_thinning,
     nerve_fibre_thickness,
     simulate_nerve_fibres,
 )
@@ -34,6 +37,16 @@ def test_a_location_thins_its_own_sector_only() -> None:
     assert (thinned.sum(axis=1) == 1).all()
     sectors = np.array(list(NORMAL))[thinned.argmax(axis=1)]
     np.testing.assert_array_equal(sectors, GRID.sectors)
+
+
+def test_the_mean_thins_as_the_derivative_averaged_over_levels_says() -> None:
+    td = np.random.default_rng(1).uniform(-20, 5, 52)
+    deviates = np.linspace(-6, 6, 4001)
+    weights = norm.pdf(deviates) / norm.pdf(deviates).sum()
+    around = td + LEVEL_SD * deviates[:, None]
+    step = 0.05 * np.eye(52)[:, None]
+    means = [nerve_fibre_thickness(around + move, HEALTHY, GRID).mean(2) @ weights for move in (step, -step)]
+    np.testing.assert_allclose(mean_thinning(td, GRID), (means[0] - means[1]) / 0.1, atol=2e-4)
 
 
 def test_an_eye_keeps_its_thickness_and_tests_scatter_about_it() -> None:

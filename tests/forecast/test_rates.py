@@ -14,11 +14,13 @@ from vfprog.config import Conditions, RatesConfig
 from vfprog.data.population import load_population
 from vfprog.data.series import Series, padded_series
 from vfprog.data.simulate import Simulated, simulate_series
+from vfprog.data.views import Views
 from vfprog.forecast.detection import Detection
 from vfprog.forecast.rate_posterior import (
+    Evidence,
     FieldPosterior,
     RatePosterior,
-    chunks,
+    evidence,
     field_posterior,
     region_posterior,
 )
@@ -34,7 +36,7 @@ from vfprog.forecast.rate_prior import (
 from vfprog.forecast.rate_scatter import TEST_SHARED, WANDER_SHARED, fit_scatter, own_scatter, quadratic_forms
 from vfprog.forecast.rate_slopes import USUAL_SCATTER, CommonScatter, fit_lines, with_errors
 from vfprog.forecast.rate_visits import LEARNING_SD, NODES, USUAL_LEARNING, VisitPrior
-from vfprog.forecast.rates import fields, prior_sensitivity, rate_tables
+from vfprog.forecast.rates import prior_sensitivity, rate_tables
 from vfprog.perimetry.grid import load_grid
 from vfprog.perimetry.noise import noise_sd
 from vfprog.perimetry.regression import linear_regression
@@ -50,9 +52,12 @@ def _regular(td: np.ndarray, interval: float = 0.5) -> tuple[np.ndarray, np.ndar
     return td, np.ones(td.shape, dtype=bool), years
 
 
+def _evidence(td: np.ndarray, mask: np.ndarray, years: np.ndarray, prior: RatePrior) -> Evidence:
+    return next(evidence(Views(td, mask, years, mask.any(2).sum(1)), prior))
+
+
 def _field(td: np.ndarray, mask: np.ndarray, years: np.ndarray, prior: RatePrior) -> FieldPosterior:
-    slopes, since_middle = next(chunks(td, mask, years, prior))
-    return field_posterior(slopes, since_middle, prior)
+    return field_posterior(_evidence(td, mask, years, prior), prior)
 
 
 def _declining(slope: float, visits: int, interval: float = 0.5, noise: float = 0.0) -> np.ndarray:
@@ -104,8 +109,8 @@ def test_posterior_is_that_of_the_joint_normal_of_slopes_and_rates():
     """Each component by conditioning the joint normal of (rate, group means) written out over all locations."""
     rng = np.random.default_rng(3)
     td, mask, years = _regular(rng.normal(-5, 4, (2, 6, GRID.n)))
-    slopes, since_middle = next(chunks(td, mask, years, DEFAULT))
-    field = field_posterior(slopes, since_middle, DEFAULT)
+    found = _evidence(td, mask, years, DEFAULT)
+    slopes, field = found.slopes, field_posterior(found, DEFAULT)
     groups, share = by_damage(slopes.level, slopes.counted), np.full(GRID.n, 1 / GRID.n)
     eye, log_weight = 1, []
     for k in range(DEFAULT.weights.size):
@@ -180,19 +185,18 @@ def test_missing_locations_and_padding_never_matter():
     np.testing.assert_allclose(again.rate.expectation(), clean.rate.expectation(), atol=1e-10)
     np.testing.assert_allclose(again.since_middle, clean.since_middle)
     regions = np.array(list(GRID.regions.values()))
-    slopes, _ = next(chunks(np.where(mask, td, 0.0), mask, years, DEFAULT))
-    found = region_posterior(slopes, regions, DEFAULT)
+    found = region_posterior(_evidence(np.where(mask, td, 0.0), mask, years, DEFAULT), regions, DEFAULT)
     np.testing.assert_array_equal(found.locations[0], regions[:, :40].sum(1))
 
 
 def test_the_field_as_a_region_is_the_field():
     td, mask, years = _regular(np.random.default_rng(7).normal(-5, 4, (4, 7, GRID.n)))
-    slopes, since_middle = next(chunks(td, mask, years, DEFAULT))
-    whole = region_posterior(slopes, np.ones((1, GRID.n), dtype=bool), DEFAULT)
+    found = _evidence(td, mask, years, DEFAULT)
+    whole = region_posterior(found, np.ones((1, GRID.n), dtype=bool), DEFAULT)
     np.testing.assert_allclose(
-        whole.rate.expectation()[:, 0], field_posterior(slopes, since_middle, DEFAULT).rate.expectation()
+        whole.rate.expectation()[:, 0], field_posterior(found, DEFAULT).rate.expectation()
     )
-    np.testing.assert_allclose(whole.slope[:, 0], slopes.slope.mean(1))
+    np.testing.assert_allclose(whole.slope[:, 0], found.slopes.slope.mean(1))
 
 
 def test_years_until_are_those_of_a_known_line():
@@ -243,7 +247,8 @@ def _true_rates(drawn: Simulated) -> np.ndarray:
 
 
 def _rates(drawn: Simulated, prior: RatePrior) -> RatePosterior:
-    parts = [field_posterior(s, since, prior).rate for s, since in chunks(*_arrays(drawn), prior)]
+    views = Views(*_arrays(drawn), drawn.mask.sum(1))
+    parts = [field_posterior(part, prior).rate for part in evidence(views, prior)]
     return RatePosterior(*(np.concatenate([getattr(p, k) for p in parts]) for k in ("weight", "mean", "sd")))
 
 
@@ -310,9 +315,14 @@ def test_the_prior_survives_the_card():
     assert again.scatter.visits.learning == DEFAULT.scatter.visits.learning
 
 
-def _series(td: np.ndarray, n: np.ndarray, interval: float = 0.5) -> Series:
+def _views(td: np.ndarray, n: np.ndarray, interval: float = 0.5) -> Views:
     years = np.concatenate([np.arange(k) * interval for k in n])
-    return padded_series(td, years, n, torch.float64)
+    return _of_series(padded_series(td, years, n, torch.float64))
+
+
+def _of_series(series: Series) -> Views:
+    td, mask, years, n = (a.numpy() for a in (series.td, series.mask, series.years, series.n_visits))
+    return Views(td.astype(float), mask, years.astype(float), n)
 
 
 def _undecided(n: int) -> Detection:
@@ -323,8 +333,8 @@ def test_tables_hold_the_contract(make_eyes):
     n = np.array([8, 1, 5, 8])
     td = np.random.default_rng(13).normal(-6, 3, (n.sum(), GRID.n))
     td[:8, GRID.regions["N"]] = np.nan  # a region never tested in the first eye
-    series = _series(td, n)
-    tables = rate_tables(make_eyes(4), series, GRID, DEFAULT, _undecided(4), OPTIONS, seed=1)
+    views = _views(td, n)
+    tables = rate_tables(make_eyes(4), views, GRID, DEFAULT, _undecided(4), OPTIONS, seed=1)
     eyes, regions, locations = tables
     assert eyes["n_visits"].tolist() == [8, 1, 5, 8]
     assert (eyes["rate_lower"] < eyes["rate"]).all() and (eyes["rate"] < eyes["rate_upper"]).all()
@@ -345,18 +355,18 @@ def test_tables_hold_the_contract(make_eyes):
 
 def test_prior_sensitivity_widens_with_the_prior(make_eyes):
     n = np.array([6, 2, 4])
-    series = _series(np.random.default_rng(14).normal(-8, 3, (n.sum(), GRID.n)), n)
-    table = prior_sensitivity(make_eyes(3), series, DEFAULT)
+    views = _views(np.random.default_rng(14).normal(-8, 3, (n.sum(), GRID.n)), n)
+    table = prior_sensitivity(make_eyes(3), views, DEFAULT)
     assert sorted(table["prior_scale"].unique()) == [0.5, 1, 2] and len(table) == 6
     width = (table["rate_upper"] - table["rate_lower"]).groupby(table["prior_scale"]).mean()
     assert width.is_monotonic_increasing
     usual = table[table["prior_scale"] == 1]["rate"].iloc[0]
-    first = _field(*fields(series[np.array([0])].first(3)), DEFAULT)
+    first = field_posterior(next(evidence(views[:1].first(3), DEFAULT)), DEFAULT)
     assert usual == pytest.approx(first.rate.expectation()[0])
 
 
 def test_prior_sensitivity_of_short_series_has_no_rows(make_eyes):
-    table = prior_sensitivity(make_eyes(1), _series(np.zeros((2, GRID.n)), np.array([2])), DEFAULT)
+    table = prior_sensitivity(make_eyes(1), _views(np.zeros((2, GRID.n)), np.array([2])), DEFAULT)
     assert table.empty and "rate_upper" in table
 
 
@@ -365,7 +375,15 @@ def test_pointwise_methods_say_nothing_of_eyes_never_seen_to_respond(make_series
     floor = np.zeros(series.mask.shape, dtype=bool)
     floor[0] = True
     table, plain = (
-        rate_tables(make_eyes(3), series, GRID, DEFAULT, _undecided(3), OPTIONS, 1, at_floor).eyes
+        rate_tables(
+            make_eyes(3),
+            replace(_of_series(series), at_floor=at_floor),
+            GRID,
+            DEFAULT,
+            _undecided(3),
+            OPTIONS,
+            1,
+        ).eyes
         for at_floor in (floor, None)
     )
     assert table["poplr_p"].isna().tolist() == [True, False, False]
@@ -381,8 +399,8 @@ def test_rates_of_no_training_eye_are_those_of_the_default():
 def test_tables_do_not_depend_on_the_company(make_eyes):
     n = np.full(3, 6)
     td = np.random.default_rng(17).normal(-6, 3, (18, GRID.n))
-    whole = rate_tables(make_eyes(3), _series(td, n), GRID, DEFAULT, _undecided(3), OPTIONS, seed=1).eyes
+    whole = rate_tables(make_eyes(3), _views(td, n), GRID, DEFAULT, _undecided(3), OPTIONS, seed=1).eyes
     alone = rate_tables(
-        make_eyes(1), _series(td[:6], n[:1]), GRID, DEFAULT, _undecided(1), OPTIONS, seed=1
+        make_eyes(1), _views(td[:6], n[:1]), GRID, DEFAULT, _undecided(1), OPTIONS, seed=1
     ).eyes
     pd.testing.assert_frame_equal(whole.iloc[:1], alone, check_dtype=False)

@@ -81,7 +81,12 @@ CONFIG = {
     "run": "tiny",
     "seed": 7,
     "cohorts": {
-        "demo": {"role": "train", "format": "simulated", "simulate": {"eyes": 40, "visits": [1, 9]}},
+        "demo": {
+            "role": "train",
+            "format": "simulated",
+            "simulate": {"eyes": 40, "visits": [1, 9], "rnfl": True},
+            "structure": [f"rnfl_{sector}" for sector in ("T", "TS", "NS", "N", "NI", "TI")],
+        },
         "clinic": {
             "role": "apply",
             "path": "clinic.csv",

@@ -47,6 +47,19 @@ def test_tables_hold_the_contract(run):
         assert len(list((folder / "report" / "eyes").glob("*.html"))) == len(eyes)
 
 
+def test_a_cohort_s_nerve_fibre_layer_is_fitted_with_its_fields(run):
+    rates = pd.read_csv(results(run, "demo") / "rates.csv")
+    scanned = rates["n_visits"] >= 3
+    assert rates["rnfl_slope"].notna().equals(scanned)
+    assert (rates["rate"] != rates["fields_alone_rate"])[scanned].all()
+    truth = pd.read_csv(results(run, "demo") / "rates_truth.csv")
+    assert set(truth["estimator"]) == {"vfprog", "fields_alone", "least_squares"}
+    for cohort, shown in (("demo", True), ("clinic", False)):
+        page = (results(run, cohort) / "report" / "eyes" / "eye-0001.html").read_text()
+        assert ("nerve fibre layer" in page) == shown
+    assert "rnfl_slope" not in pd.read_csv(results(run, "clinic") / "rates.csv")
+
+
 def test_the_posterior_is_checked_where_the_config_asks_for_it(run):
     for table in ("sbc.csv", "nuts.csv", "predictive_checks.csv"):
         assert len(pd.read_csv(results(run, "demo") / table)) > 0

@@ -65,7 +65,7 @@ def rates(
     """Rates of each eye (TARGET.csv), its REGIONS and LOCATIONS; SENSITIVITY of rates from few visits to the prior."""
     from vfprog.config import RatesConfig
     from vfprog.data.schema import read_visits
-    from vfprog.data.series import eyes_of, series_from_visits
+    from vfprog.data.series import eyes_of
     from vfprog.data.views import views_from_visits
     from vfprog.forecast.detection import Detector
     from vfprog.forecast.rate_prior import RatePrior
@@ -76,16 +76,14 @@ def rates(
 
     card, grid = read_json(model / "card.json"), load_grid("24-2")
     table = read_visits(visits, grid, included_only=True)
-    series, prior = series_from_visits(table, grid), RatePrior.from_card(card["rate_prior"])
-    section = RatesConfig.model_validate_json(options)
+    prior, section = RatePrior.from_card(card["rate_prior"]), RatesConfig.model_validate_json(options)
     views, eyes = views_from_visits(table, grid, structure or []), eyes_of(table)
     detection = Detector.from_card(card["detector"]).detect(views)
-    floor = views.at_floor if section.floor == "censored" else None
-    tables = rate_tables(eyes, series, grid, prior, detection, section, seed, floor)
+    tables = rate_tables(eyes, views, grid, prior, detection, section, seed)
     write_table(tables.eyes, target)
     write_table(tables.regions, regions)
     write_table(tables.locations, locations, provenance("rates", [visits, model / "card.json"], seed=seed))
-    write_table(prior_sensitivity(eyes, series, prior), sensitivity)
+    write_table(prior_sensitivity(eyes, views, prior), sensitivity)
 
 
 @verbs.command()

@@ -18,6 +18,7 @@ def rates_truth(
     truth: Annotated[Path, typer.Option(help="True fields: courses.parquet, or as the cohort's own table")],
     model: Annotated[Path, typer.Option(help="Folder of the model")],
     options: Options,
+    structure: Structure = None,
     seed: Seed = 1,
 ) -> None:
     """Hold rates against a cohort's known truth (TARGET.csv)."""
@@ -36,7 +37,7 @@ def rates_truth(
     prior = RatePrior.from_card(read_json(model / "card.json")["rate_prior"])
     section = RatesConfig.model_validate(sections["rates"])
     table = read_visits(visits, grid, included_only=True)
-    write_table(rate_truth(table, known, grid, prior, section, seed), target)
+    write_table(rate_truth(table, known, grid, prior, section, seed, structure or []), target)
 
 
 @verbs.command()

@@ -262,7 +262,7 @@ class CohortConfig(Section):
     structure: list[str] = Field(
         [],
         description="Columns of the retinal nerve fibre layer's sectors, micrometres: a second view of the eye, for "
-        "p_progressing and detection; carried along without being named under carry",
+        "rates and p_progressing; carried along without being named under carry",
     )
     truth: str | None = Field(
         None,

@@ -7,6 +7,7 @@ vessels and glia, a sector thins as its locations lose sight (Hood & Kardon, Pro
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import ndtr
 
 from vfprog.perimetry.grid import Grid
 
@@ -19,6 +20,10 @@ AGEING = 0.002  # share of the thickness at 50 years lost a year: 0.15 to 0.29 m
 EYE_SD = 0.09  # between healthy eyes, as a share, of the thickness of the whole circle
 SECTOR_SD = 0.10  # and of each sector besides
 RESIDUAL = 45.0  # what a blind sector keeps, micrometres
+
+LEVEL_SD = 2.0  # dB, of healthy eyes' true total deviation at a location, and of its error
+
+MEAN_AGEING = AGEING * sum(NORMAL.values()) / len(NORMAL)  # of the mean over sectors, micrometres/year
 
 
 def nerve_fibre_thickness(td: np.ndarray, normal: np.ndarray, grid: Grid) -> np.ndarray:
@@ -37,9 +42,38 @@ def nerve_fibre_thickness(td: np.ndarray, normal: np.ndarray, grid: Grid) -> np.
     array (..., sector)
         Micrometres.
     """
-    member = np.array([grid.sectors == sector for sector in NORMAL], dtype=float)
-    left = 10 ** (np.minimum(td, 0.0) / 10) @ (member / member.sum(axis=1, keepdims=True)).T
+    left = 10 ** (np.minimum(td, 0.0) / 10) @ _shares(grid).T
     return np.minimum(RESIDUAL, normal) + np.maximum(normal - RESIDUAL, 0.0) * left
+
+
+def mean_thinning(td: np.ndarray, grid: Grid) -> np.ndarray:
+    """What the mean over sectors loses on average with each dB lost at a location, in an eye of usual thickness.
+
+    The derivative of :func:`nerve_fibre_thickness`, averaged over ``LEVEL_SD`` about the level: around 0 dB some
+    locations have sight to lose before they lose fibres.
+
+    Parameters
+    ----------
+    td : array (..., location)
+        Total deviation, dB.
+    grid : Grid
+
+    Returns
+    -------
+    array (..., location)
+        Micrometres/dB.
+    """
+    fibres = (np.array(list(NORMAL.values())) - RESIDUAL) / len(NORMAL) @ _shares(grid)
+    per_db = np.log(10) / 10
+    # E[exp(per_db x) 1(x < 0)], x ~ N(td, LEVEL_SD^2).
+    below = ndtr(-(td + per_db * LEVEL_SD**2) / LEVEL_SD)
+    return fibres * per_db * np.exp(per_db * td + (per_db * LEVEL_SD) ** 2 / 2) * below
+
+
+def _shares(grid: Grid) -> np.ndarray:
+    """Each location's share of a sector: (sector, location)."""
+    member = np.array([grid.sectors == sector for sector in NORMAL], dtype=float)
+    return member / member.sum(axis=1, keepdims=True)
 
 
 def simulate_nerve_fibres(

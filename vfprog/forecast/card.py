@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 
 from vfprog import columns as c
 from vfprog.config import RatesConfig, TrajectoryConfig
 from vfprog.data.series import series_from_visits
+from vfprog.data.views import views_from_visits
 from vfprog.forecast.calibrate import fit_calibration, normal_calibration
 from vfprog.forecast.detection import fit_detector
 from vfprog.forecast.methods import PROCESSES, forecast_methods, forecast_origins
 from vfprog.forecast.rate_prior import fit_rate_prior
-from vfprog.forecast.rates import fields
 from vfprog.forecast.shrunk import fit_shrinkage
 from vfprog.inference.fit_residual import fit_residual
 from vfprog.model.field_vae import FieldVAE
@@ -42,14 +41,14 @@ def calibrate_model(
     for name, method in methods.items():
         forecasts = forecast_origins(method, series, CALIBRATION_VISITS)
         calibration[name] = (fit_calibration(forecasts) if forecasts else normal_calibration()).to_card()
-    td, tested, years = fields(series)
-    prior = fit_rate_prior(td, tested, years)
+    views = views_from_visits(visits, grid, [])
+    prior = fit_rate_prior(views.td, views.mask, views.years)
     return {
         "residual": {name: fitted.to_card() for name, fitted in residuals.items()},
         "shrunk_plr": shrinkage.to_card(),
         "calibration": calibration,
         "rate_prior": prior.to_card(),
-        "detector": fit_detector(years, np.asarray(tested.any(2)), rates, seed).to_card(),
+        "detector": fit_detector(views.years, views.visits, rates, seed).to_card(),
     }
 
 

@@ -5,7 +5,8 @@ visits. So what fields wander over the years is part of it. What goes on when th
 rate, from which years until an MD are reckoned. Both are learnt from four means of measured slopes, those of the
 region's damaged locations and of its others, and those of the rest of the field likewise, with the errors they share:
 over all locations at once, each by itself, a few true but local losses would be taken for noise. With many visits a
-region's rate is its least-squares slope, with few it is drawn to what patients' eyes of such damage do.
+region's rate is its least-squares slope, with few it is drawn to what patients' eyes of such damage do. Where an eye's
+nerve fibre layer was measured, both views are fitted jointly (:mod:`~vfprog.forecast.rate_structure`).
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp, ndtr
 
+from vfprog.data.views import Views
 from vfprog.forecast.rate_prior import Means, RatePrior, by_damage, components, group_means
 from vfprog.forecast.rate_slopes import Slopes, fit_lines, with_errors
+from vfprog.forecast.rate_structure import joint_means, thickness_slope
+from vfprog.perimetry.weighted_slope import MeanSlope
 
 BISECTIONS = 30  # halvings of a range: far below the rounding of any table
 HORIZON = 50.0  # years, beyond which reaching an MD is not said
@@ -109,36 +113,63 @@ class RegionPosterior:
     locations: np.ndarray
 
 
-def chunks(
-    td: np.ndarray, mask: np.ndarray, years: np.ndarray, prior: RatePrior
-) -> Iterator[tuple[Slopes, np.ndarray]]:
-    """Slopes of eyes in chunks, in order, with the years from their mean time to their last visit."""
-    for start in range(0, len(td), CHUNK):
-        part = slice(start, start + CHUNK)
-        lines = fit_lines(td[part], mask[part], years[part], prior.scatter)
+@dataclass(frozen=True)
+class Evidence:
+    """What eyes' visits say of their rates.
+
+    Attributes
+    ----------
+    slopes : Slopes
+        Of the fields.
+    since_middle : array (eye,)
+        Years from the mean time of the visits to the last.
+    thinning : MeanSlope or None
+        Of the nerve fibre layer, where a cohort has that view.
+    """
+
+    slopes: Slopes
+    since_middle: np.ndarray
+    thinning: MeanSlope | None
+
+
+def evidence(views: Views, prior: RatePrior) -> Iterator[Evidence]:
+    """What eyes' visits say, in chunks of eyes, in order."""
+    for start in range(0, len(views), CHUNK):
+        part = views[start : start + CHUNK]
+        lines = fit_lines(part.td, part.mask, part.years, prior.scatter)
         last = np.where(lines.visits, lines.years, -np.inf).max(1)
-        yield with_errors(lines, prior.scatter.own), last - lines.mid_years
+        slopes = with_errors(lines, prior.scatter.own)
+        yield Evidence(slopes, last - lines.mid_years, thickness_slope(part))
 
 
-def field_posterior(slopes: Slopes, since_middle: np.ndarray, prior: RatePrior) -> FieldPosterior:
+def field_posterior(found: Evidence, prior: RatePrior) -> FieldPosterior:
     """Posterior of the rates of mean TD over the counted locations."""
+    slopes = found.slopes
     groups = by_damage(slopes.level, slopes.counted)
-    rate, lasting = _posterior(group_means(slopes, groups), _shares(slopes.counted, groups), prior)
-    return FieldPosterior(rate, lasting, slopes.md, slopes.md_variance, since_middle)
+    rate, lasting = _posterior(_means(found, groups), _shares(slopes.counted, groups), prior)
+    return FieldPosterior(rate, lasting, slopes.md, slopes.md_variance, found.since_middle)
 
 
-def region_posterior(slopes: Slopes, regions: np.ndarray, prior: RatePrior) -> RegionPosterior:
+def region_posterior(found: Evidence, regions: np.ndarray, prior: RatePrior) -> RegionPosterior:
     """Posterior of the rate of each region, (region, location) of bool."""
+    slopes = found.slopes
     inside = regions & slopes.counted[:, None]
     rest = ~regions & slopes.counted[:, None]
     level = slopes.level[:, None]
     groups = np.concatenate([by_damage(level, inside), by_damage(level, rest)], axis=-2)
     shares = _shares(inside, groups)
     shares[..., 2:] = 0.0
-    rate, _ = _posterior(group_means(slopes, groups), shares, prior)
+    rate, _ = _posterior(_means(found, groups), shares, prior)
     n = inside.sum(-1)
     slope = np.einsum("erj,ej->er", inside, slopes.slope) / np.maximum(n, 1)
     return RegionPosterior(rate, np.where((n > 0) & slopes.regressed[:, None], slope, np.nan), n)
+
+
+def _means(found: Evidence, groups: np.ndarray) -> Means:
+    """Means of the fields over groups; where there is a second view, what it says as the last of them."""
+    if found.thinning is None:
+        return group_means(found.slopes, groups)
+    return joint_means(found.slopes, found.thinning, groups)
 
 
 def _shares(region: np.ndarray, groups: np.ndarray) -> np.ndarray:
@@ -147,7 +178,12 @@ def _shares(region: np.ndarray, groups: np.ndarray) -> np.ndarray:
 
 
 def _posterior(means: Means, shares: np.ndarray, prior: RatePrior) -> tuple[RatePosterior, RatePosterior]:
-    """Posteriors of the mean over groups, weighted by ``shares`` (..., group): of its slope, and what lasts of it."""
+    """Posteriors of the mean over groups, weighted by ``shares`` (..., group): of its slope, and what lasts of it.
+
+    What ``means`` has beyond these groups is evidence alone.
+    """
+    further = means.slope.shape[-1] - shares.shape[-1]
+    shares = np.concatenate([shares, np.zeros((*shares.shape[:-1], further))], axis=-1)
     log: list[np.ndarray] = []
     of_slope: list[tuple[np.ndarray, np.ndarray]] = []
     of_lasting: list[tuple[np.ndarray, np.ndarray]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,11 +11,11 @@ from scipy.stats import t as student
 
 from vfprog import columns as c
 from vfprog.config import RatesConfig
-from vfprog.data.series import Series, series_from_visits
+from vfprog.data.views import Views, views_from_visits
 from vfprog.errors import UserError
-from vfprog.forecast.rate_posterior import RatePosterior, chunks, field_posterior
+from vfprog.forecast.rate_posterior import RatePosterior, evidence, field_posterior
 from vfprog.forecast.rate_prior import RatePrior
-from vfprog.forecast.rates import fields, mtd_series
+from vfprog.forecast.rates import mtd_series
 from vfprog.perimetry.grid import Grid
 from vfprog.perimetry.regression import linear_regression
 
@@ -65,25 +66,33 @@ def true_fields(visits: pd.DataFrame, truth: pd.DataFrame, grid: Grid) -> pd.Dat
 
 
 def rate_truth(
-    visits: pd.DataFrame, truth: pd.DataFrame, grid: Grid, prior: RatePrior, options: RatesConfig, seed: int
+    visits: pd.DataFrame,
+    truth: pd.DataFrame,
+    grid: Grid,
+    prior: RatePrior,
+    options: RatesConfig,
+    seed: int,
+    sectors: Sequence[str] = (),
 ) -> pd.DataFrame:
     """``rates_truth.csv``: error, bias and coverage of rates by number of first visits, estimator and kind of eye.
 
     The true rate over n visits is the least-squares slope of the true mean TD over those visits. Intervals resample
-    persons. Parameters as :func:`true_fields`.
+    persons. ``sectors`` names the columns of the nerve fibre layer; with them, rates of fields alone stand beside.
+    Further parameters as :func:`true_fields`.
     """
-    known = series_from_visits(true_fields(visits, truth, grid), grid)
-    measured, person = series_from_visits(visits, grid), _persons(visits)
+    known = views_from_visits(true_fields(visits, truth, grid), grid, [])
+    measured, person = views_from_visits(visits, grid, list(sectors)), _persons(visits)
     rows = []
     for n in options.truth_visits:
-        enough = np.flatnonzero(measured.n_visits.numpy() >= n)
+        enough = np.flatnonzero(measured.n_visits >= n)
         if len(enough) < MIN_EYES:
             continue
         rate, level = _line(known[enough].first(n))
-        estimates = {
-            "vfprog": _posterior(measured[enough].first(n), prior),
-            "least_squares": _least_squares(measured[enough].first(n)),
-        }
+        first = measured[enough].first(n)
+        estimates = {"vfprog": _posterior(first, prior)}
+        if sectors:
+            estimates["fields_alone"] = _posterior(first.without_structure(), prior)
+        estimates["least_squares"] = _least_squares(first)
         for kind, chosen in _kinds(rate, level, options.fast_rate).items():
             if chosen.sum() < MIN_EYES:
                 continue
@@ -113,23 +122,24 @@ def _kinds(rate: np.ndarray, level: np.ndarray, fast: float) -> dict[str, np.nda
     }
 
 
-def _line(series: Series) -> tuple[np.ndarray, np.ndarray]:
+def _line(views: Views) -> tuple[np.ndarray, np.ndarray]:
     """Slope (dB/year) of mean TD over the visits, and its mean (dB): two arrays (eye,)."""
-    mtd, tested, years = mtd_series(series)
+    mtd, tested = mtd_series(views)
     level = (mtd * tested).sum(1) / np.maximum(tested.sum(1), 1)
-    return linear_regression(mtd, years, tested).slope, level
+    return linear_regression(mtd, views.years, tested).slope, level
 
 
-def _posterior(series: Series, prior: RatePrior) -> Estimate:
-    parts = [field_posterior(part, since, prior).rate for part, since in chunks(*fields(series), prior)]
+def _posterior(views: Views, prior: RatePrior) -> Estimate:
+    parts = [field_posterior(part, prior).rate for part in evidence(views, prior)]
     rate = RatePosterior(
         *(np.concatenate([getattr(p, name) for p in parts]) for name in ("weight", "mean", "sd"))
     )
     return Estimate(rate.expectation(), *(rate.quantile(p) for p in (0.05, 0.95, 0.025, 0.975)))
 
 
-def _least_squares(series: Series) -> Estimate:
-    line = linear_regression(*(mtd_series(series)[i] for i in (0, 2, 1)))
+def _least_squares(views: Views) -> Estimate:
+    mtd, tested = mtd_series(views)
+    line = linear_regression(mtd, views.years, tested)
     reach90, reach95 = (student.ppf(p, line.n - 2) * line.se for p in (0.95, 0.975))
     slope = line.slope
     return Estimate(slope, slope - reach90, slope + reach90, slope - reach95, slope + reach95)

@@ -7,16 +7,18 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t as student
 
 from vfprog import columns as c
 from vfprog.config import RatesConfig
-from vfprog.data.series import Series
+from vfprog.data.views import Views
 from vfprog.forecast.calibrate import measured_mtd
 from vfprog.forecast.detection import Detection
 from vfprog.forecast.rate_posterior import (
+    Evidence,
     FieldPosterior,
     RatePosterior,
-    chunks,
+    evidence,
     field_posterior,
     region_posterior,
 )
@@ -40,42 +42,29 @@ class RateTables(NamedTuple):
     locations: pd.DataFrame
 
 
-def mtd_series(series: Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean TD (dB, 0 at padding), whether there is one, and years: three arrays (eye, visit)."""
-    mask = series.mask.cpu().numpy()
-    mtd = measured_mtd(series.td.cpu().numpy().astype(float), mask)
-    return mtd, np.asarray(mask.any(-1)), series.years.cpu().numpy().astype(float)
-
-
-def fields(series: Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Total deviation (dB), whether it was tested, and years of a series: (eye, visit[, location])."""
-    return (
-        series.td.cpu().numpy().astype(float),
-        series.mask.cpu().numpy(),
-        series.years.cpu().numpy().astype(float),
-    )
+def mtd_series(views: Views) -> tuple[np.ndarray, np.ndarray]:
+    """Mean TD (dB, 0 at padding), and whether there is one: two arrays (eye, visit)."""
+    return measured_mtd(views.td, views.mask), np.asarray(views.mask.any(-1))
 
 
 def rate_tables(
     eyes: pd.DataFrame,
-    series: Series,
+    views: Views,
     grid: Grid,
     prior: RatePrior,
     detection: Detection,
     options: RatesConfig,
     seed: int,
-    at_floor: np.ndarray | None = None,
 ) -> RateTables:
     """Rates in dB/year of the plain mean of TD over an eye's field, and over each of the grid's regions.
 
-    ``detection`` holds what the detector says of the same eyes. ``at_floor`` (eye, visit, location) says which values
-    pointwise methods take as censored, if any.
+    ``detection`` holds what the detector says of the same eyes.
     """
     regions = np.array(list(grid.regions.values()))
     everywhere = np.concatenate([regions, np.eye(grid.n, dtype=bool)])
     of_eye, of_region = [], []
-    for part, since_middle in chunks(*fields(series), prior):
-        of_eye.append(_field_columns(field_posterior(part, since_middle, prior)))
+    for part in evidence(views, prior):
+        of_eye.append(_field_columns(field_posterior(part, prior)) | _structure_columns(part, prior))
         found = region_posterior(part, everywhere, prior)
         of_region.append(
             {**_rate_columns(found.rate), "ls_slope": found.slope, "n_locations": found.locations}
@@ -89,13 +78,13 @@ def rate_tables(
         )
     ]
     whole = pd.DataFrame({name: np.concatenate([part[name] for part in of_eye]) for name in of_eye[0]})
-    table = pd.concat([_eye_columns(eyes, series), whole], axis=1).assign(
+    table = pd.concat([_eye_columns(eyes, views), whole], axis=1).assign(
         p_progressing=detection.p_progressing,
         progressing=detection.flagged,
         progressing_threshold=detection.threshold,
     )
-    td, mask, years = fields(series)
-    classical = classical_rates(td, mask, years, options.poplr_permutations, seed, at_floor)
+    floor = views.at_floor if options.floor == "censored" else None
+    classical = classical_rates(views.td, views.mask, views.years, options.poplr_permutations, seed, floor)
     return RateTables(
         pd.concat([table, classical.set_axis(table.index)], axis=1),
         tables[0],
@@ -103,32 +92,31 @@ def rate_tables(
     )
 
 
-def prior_sensitivity(eyes: pd.DataFrame, series: Series, prior: RatePrior) -> pd.DataFrame:
+def prior_sensitivity(eyes: pd.DataFrame, views: Views, prior: RatePrior) -> pd.DataFrame:
     """``prior_sensitivity.csv``: rates from each eye's first three visits, the prior's paces halved and doubled."""
-    enough = np.flatnonzero(series.n_visits.cpu().numpy() >= FEW_VISITS)
+    enough = np.flatnonzero(views.n_visits >= FEW_VISITS)
     chosen = eyes.iloc[enough].reset_index(drop=True)
     tables = [pd.DataFrame(columns=[*chosen, *SENSITIVITY])]
     if len(enough):
-        first = series[enough].first(FEW_VISITS)
+        first = views[enough].first(FEW_VISITS)
         tables = [_at_scale(chosen, first, replace(prior, pace_scale=scale)) for scale in PRIOR_SCALES]
     return pd.concat(tables, ignore_index=True)
 
 
-def _at_scale(eyes: pd.DataFrame, series: Series, prior: RatePrior) -> pd.DataFrame:
+def _at_scale(eyes: pd.DataFrame, views: Views, prior: RatePrior) -> pd.DataFrame:
     parts = [
-        pd.DataFrame(_rate_columns(field_posterior(part, since, prior).rate))
-        for part, since in chunks(*fields(series), prior)
+        pd.DataFrame(_rate_columns(field_posterior(part, prior).rate)) for part in evidence(views, prior)
     ]
     table = eyes.assign(n_visits=FEW_VISITS, prior_scale=prior.pace_scale)
     return pd.concat([table, pd.concat(parts, ignore_index=True)], axis=1)[[*eyes, *SENSITIVITY]]
 
 
-def _eye_columns(eyes: pd.DataFrame, series: Series) -> pd.DataFrame:
+def _eye_columns(eyes: pd.DataFrame, views: Views) -> pd.DataFrame:
     """What is known of an eye without any model."""
-    mtd, tested, years = mtd_series(series)
+    mtd, tested = mtd_series(views)
     return eyes.reset_index(drop=True).assign(
-        n_visits=series.n_visits.cpu().numpy(),
-        years_followed=series.last_years.cpu().numpy() - years[:, 0],
+        n_visits=views.n_visits,
+        years_followed=views.years.max(1) - views.years[:, 0],
         baseline_md=np.where(tested[:, 0], mtd[:, 0], np.nan),
     )
 
@@ -157,6 +145,23 @@ def _field_columns(field: FieldPosterior) -> dict[str, np.ndarray]:
         for years in WITHIN:
             columns[f"p_reaches_{md}_in_{years}"] = field.probability_reached(-md, years)
     return columns
+
+
+def _structure_columns(part: Evidence, prior: RatePrior) -> dict[str, np.ndarray]:
+    """The slope of the nerve fibre layer, and the rate without it; nothing where a cohort lacks that view."""
+    if part.thinning is None:
+        return {}
+    slope, variance, degrees = part.thinning
+    reach = student.ppf(0.975, degrees) * np.sqrt(variance)
+    alone = field_posterior(replace(part, thinning=None), prior).rate
+    return {
+        "rnfl_slope": slope,
+        "rnfl_lower": slope - reach,
+        "rnfl_upper": slope + reach,
+        "fields_alone_rate": alone.expectation(),
+        "fields_alone_lower": alone.quantile(0.025),
+        "fields_alone_upper": alone.quantile(0.975),
+    }
 
 
 def _location_labels(grid: Grid) -> pd.DataFrame:

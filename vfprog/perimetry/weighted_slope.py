@@ -94,11 +94,23 @@ def function_score(td: np.ndarray, mask: np.ndarray, years: np.ndarray) -> np.nd
     return z / np.sqrt((VISIT_DEGREES * VISIT_SCATTER + own) / (VISIT_DEGREES + degrees))
 
 
-def structure_score(thickness: np.ndarray, mask: np.ndarray, years: np.ndarray) -> np.ndarray:
-    """Weighted slope of the nerve fibre layer's sectors over its standard error: (eye,).
+class MeanSlope(NamedTuple):
+    """Slope of a mean over sectors: arrays (eye,), NaN in eyes with fewer than three scans.
 
-    Sectors weigh alike, their noise being much the same. The standard error is that of the mean over a visit's
-    sectors, which a scan that is shifted as a whole moves together. NaN for eyes with fewer than three scans.
+    ``slope`` micrometres/year, ``variance`` of its error, ``degrees`` of freedom of that, those of the expected noise
+    included.
+    """
+
+    slope: np.ndarray
+    variance: np.ndarray
+    degrees: np.ndarray
+
+
+def mean_thickness_slope(thickness: np.ndarray, mask: np.ndarray, years: np.ndarray) -> MeanSlope:
+    """Slope of the mean thickness of the nerve fibre layer's sectors, and how sure it is.
+
+    Sectors weigh alike, their noise being much the same. The error is that of the mean over a visit's sectors, which
+    a scan that is shifted as a whole moves together.
 
     Parameters
     ----------
@@ -111,17 +123,27 @@ def structure_score(thickness: np.ndarray, mask: np.ndarray, years: np.ndarray) 
     """
     sectors = mask.sum(2)
     slope, sxx, rest = (part[:, 0] for part in _mean_slopes(thickness, mask, years))
-    degrees = np.maximum((sectors > 0).sum(1) - 2, 0)
+    own = np.maximum((sectors > 0).sum(1) - 2, 0)
     expected = SECTOR_SD**2 / np.maximum(sectors.max(1, initial=0), 1)
-    variance = (STRUCTURE_DEGREES * expected + rest) / (STRUCTURE_DEGREES + degrees)
-    has = (sxx > 0) & (degrees > 0)
-    return np.where(has, -slope * np.sqrt(sxx / variance), np.nan)
+    degrees = STRUCTURE_DEGREES + own
+    has = (sxx > 0) & (own > 0)
+    variance = (STRUCTURE_DEGREES * expected + rest) / degrees / np.where(has, sxx, 1.0)
+    return MeanSlope(*(np.where(has, values, np.nan) for values in (slope, variance, degrees)))
+
+
+def structure_score(thickness: np.ndarray, mask: np.ndarray, years: np.ndarray) -> np.ndarray:
+    """Slope of the mean thickness of the nerve fibre layer's sectors over its standard error, positive where it thins.
+
+    (eye,), NaN for eyes with fewer than three scans. Parameters as :func:`mean_thickness_slope`.
+    """
+    slope, variance, _ = mean_thickness_slope(thickness, mask, years)
+    return -slope / np.sqrt(variance)
 
 
 def mean_slope(thickness: np.ndarray, mask: np.ndarray, years: np.ndarray) -> np.ndarray:
     """Slope of the mean over sectors, micrometres/year: (eye,), NaN without two visits at different times.
 
-    Parameters as :func:`structure_score`.
+    Parameters as :func:`mean_thickness_slope`.
     """
     slope, sxx, _ = (part[:, 0] for part in _mean_slopes(thickness, mask, years))
     return np.where(sxx > 0, slope, np.nan)

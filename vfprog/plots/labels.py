@@ -56,7 +56,7 @@ FORECASTS = {
     "published": "The forecast extends the least-squares slope of each latent.",
 }
 # Of rates_truth.csv, and the regions of a field.
-ESTIMATORS = {"vfprog": "Rate", "least_squares": "Least squares"}
+ESTIMATORS = {"vfprog": "Rate", "fields_alone": "Rate, fields alone", "least_squares": "Least squares"}
 KINDS_OF_EYES = {"all": "all", "fast": "fast", "mild": "mild", "moderate": "moderate", "severe": "severe"}
 REGIONS = {
     "field": "Whole field",

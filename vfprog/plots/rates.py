@@ -12,6 +12,7 @@ from vfprog.plots.results import Results
 from vfprog.plots.style import MUTED, PALETTE
 
 SIZE = (10.0, 3.4)  # inches, of one row of panels
+SPREAD = 0.64  # of the points of one kind of eye, as a share of the way to the next
 FEW, MANY = 5, 10  # visits: up to the first few, from the second many
 
 
@@ -96,9 +97,15 @@ def kinds_in_order(truth: pd.DataFrame) -> list[str]:
 def _groups(truth: pd.DataFrame) -> list[tuple[str, pd.DataFrame, list[float], str]]:
     """Label, rows, positions and colour of each estimator and number of visits."""
     order, groups = kinds_in_order(truth), []
-    for i, (n, e) in enumerate((n, e) for n in sorted(pd.unique(truth["n_visits"])) for e in ESTIMATORS):
+    shown = [
+        (n, e)
+        for n in sorted(pd.unique(truth["n_visits"]))
+        for e in ESTIMATORS
+        if e in set(truth["estimator"])
+    ]
+    for i, (n, e) in enumerate(shown):
         rows = truth[(truth["n_visits"] == n) & (truth["estimator"] == e)]
-        at = [order.index(kind) + 0.16 * (i - 1.5) for kind in rows["eyes"]]
+        at = [order.index(kind) + SPREAD * ((i + 0.5) / len(shown) - 0.5) for kind in rows["eyes"]]
         groups.append((f"{ESTIMATORS[e]}, {n} visits", rows, at, PALETTE[i % len(PALETTE)]))
     return groups
 

@@ -42,6 +42,16 @@ def rate_line(years: np.ndarray, mtd: np.ndarray, rate: tuple[float, float, floa
     return RateLine(corners, line, np.minimum(one, other), np.maximum(one, other))
 
 
+def mean_thickness(visits: pd.DataFrame, sectors: Sequence[str]) -> pd.Series:
+    """Mean thickness of the nerve fibre layer's ``sectors`` (columns) at each visit, micrometres; NaN without a scan.
+
+    A sector missing from one scan does not move that scan's mean.
+    """
+    values = visits[list(sectors)].apply(pd.to_numeric)
+    usual = values.mean()
+    return (values - usual).mean(axis=1) + usual.mean()
+
+
 def plot_md_series(visits: pd.DataFrame, rate: pd.Series, forecast: pd.DataFrame, ax: Axes) -> Axes:
     """Mean TD over the visits, the rate with its 95 % interval, and the forecast of future tests.
 

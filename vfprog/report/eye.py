@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from vfprog.report.eyes import Z_PATH, EyeData
 from vfprog.report.format import MISSING, interval, number, p_value, probability, quantity
 from vfprog.report.further_loss import further_loss_maps, further_notes
 from vfprog.report.rates import milestones, rate_map, regions_table
+from vfprog.report.structure import eye_thickness_chart, structure_rows
 from vfprog.report.svg import FieldMaps, latent_chart, md_chart
 
 MOST_MAPS = 12
@@ -54,6 +56,7 @@ class EyePage:
     rate_map: Map
     rate_legend: Markup
     md_chart: Markup
+    thickness_chart: Markup
     maps: list[Map]
     maps_note: str
     td_legend: Markup
@@ -75,7 +78,9 @@ def page_name(eye_number: int) -> str:
     return f"eye-{eye_number:04d}.html"
 
 
-def eye_page(eye: EyeData, drawer: FieldMaps, method: str, pages: int, locations: int) -> EyePage:
+def eye_page(
+    eye: EyeData, drawer: FieldMaps, method: str, pages: int, locations: int, sectors: Sequence[str] = ()
+) -> EyePage:
     """Context of an eye's page.
 
     Parameters
@@ -86,6 +91,8 @@ def eye_page(eye: EyeData, drawer: FieldMaps, method: str, pages: int, locations
         Number of eye pages, for the links to neighbours.
     locations : int
         Number of locations of the grid.
+    sectors : sequence of str
+        Columns of the nerve fibre layer, where the cohort has one.
     """
     rate, used = eye.rate, eye.used
     at = int(rate[NUMBER])
@@ -101,6 +108,7 @@ def eye_page(eye: EyeData, drawer: FieldMaps, method: str, pages: int, locations
         rate_map=rate_map(eye.location_rates, rate[c.EYE], drawer),
         rate_legend=drawer.legend("rate"),
         md_chart=_md_chart(eye),
+        thickness_chart=eye_thickness_chart(used, rate, sectors),
         maps=_visit_maps(shown, c.td(locations), drawer, "td"),
         maps_note=_maps_note(len(shown), len(used)),
         td_legend=drawer.legend("td"),
@@ -199,6 +207,7 @@ def _rates_table(rate: pd.Series) -> Table:
             f"{number(rate['lasting_rate'])} dB/year",
             f"95 % credible interval {lasting}; the rest may be wander, which fades",
         ),
+        *structure_rows(rate),
         (
             "Probability of worsening",
             probability(rate["p_worsening"]),

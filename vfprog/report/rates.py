@@ -12,6 +12,7 @@ from vfprog.plots.rates import kinds_in_order
 from vfprog.plots.results import Results
 from vfprog.report.blocks import Cell, Map, Table, headers, row
 from vfprog.report.format import MINUS, estimate, interval, number, percent, probability, quantity
+from vfprog.report.structure import structure_words
 from vfprog.report.svg import FieldMaps
 
 PER_DECADE = 10.0  # rates of locations are drawn in dB per ten years, whose whole numbers say enough
@@ -26,6 +27,7 @@ def rates_content(results: Results) -> tuple[list[str], list[Table]]:
         "eyes where visits are few, and is the least-squares slope where they are many. Fields also wander over the "
         "years, so not all of a rate goes on: what lasts of it stands beside it, and years until a mean TD go by that. "
         "The prior of rates was fitted to UWHVF's 2,782 eyes and to the training patients together.",
+        *structure_words(results.rates),
         *_sensitivity_words(results.prior_sensitivity),
     ]
     tables = [_sensitivity_table(results.prior_sensitivity)] if len(results.prior_sensitivity) else []

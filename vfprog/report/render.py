@@ -55,7 +55,7 @@ def write_report(
     template = templates.get_template("eye.html.j2")
     method = results.trajectories.attrs["method"]
     for _, rate in results.rates.head(pages).iterrows():
-        page = eye_page(eyes[rate], drawer, method, pages, results.locations)
+        page = eye_page(eyes[rate], drawer, method, pages, results.locations, cohort.structure)
         write_text(template.render(page=page, index=context), folder / "eyes" / page_name(rate["number"]))
     _remove_stale(folder / "eyes", pages)
     write_text(templates.get_template("index.html.j2").render(page=context), folder / "index.html")

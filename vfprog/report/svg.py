@@ -254,6 +254,22 @@ def md_chart(
     return chart.render(label)
 
 
+def thickness_chart(years: np.ndarray, thickness: np.ndarray, line: RateLine | None, label: str) -> Markup:
+    """Mean thickness of the nerve fibre layer (micrometres, at ``years`` since the first field) and its slope."""
+    bounds = [] if line is None else [line.lower, line.upper]
+    chart = Chart(
+        (720, 240),
+        np.concatenate([[0.0], years]),
+        np.concatenate([thickness, *bounds]),
+        ("Years since the first field", "Thickness (\N{MICRO SIGN}m)"),
+    )
+    if line is not None:
+        chart.band(line.years, line.lower, line.upper, RATE)
+        chart.line(line.years, line.mtd, RATE)
+    chart.dots(years, thickness, MEASURED)
+    return chart.render(label)
+
+
 def latent_chart(
     years: np.ndarray,
     z: np.ndarray,

@@ -60,9 +60,10 @@ rule rates_truth:
     params:
         options=lambda wc: json_of(cohort=cfg.cohorts[wc.cohort], rates=cfg.rates),
         truth=lambda wc: many("truth", true_fields_of(wc)),
+        structure=structure_of,
         model=MODEL,
         seed=cfg.seed,
         code=code_digest("rates-truth"),
     shell:
-        "vfprog rates-truth {output} --visits {input.visits} {params.truth} --model {params.model}"
+        "vfprog rates-truth {output} --visits {input.visits} {params.truth} {params.structure} --model {params.model}"
         " --options {params.options:q} --seed {params.seed} 2>&1 | tee {log} >&2"

@@ -325,3 +325,19 @@ def test_a_file_without_one_usable_row(tmp_path: Path, eyes: list[str]) -> None:
         cohort = cohort_config(columns | time)
         with pytest.raises(UserError, match="none of"):
             preprocess(read_cohort(cohort, [tmp_path / "f.csv"]), cohort)
+
+
+def test_cells_that_are_no_thickness_are_left_out_and_their_fields_kept() -> None:
+    thickness = ["95", "900", "0", "thick", None]
+    rows = [dated(f"2020-0{i + 1}-01", rnfl=cell) for i, cell in enumerate(thickness)]
+    cohort = cohort_config(structure=["rnfl"])
+    visits, qc, quarantine = preprocess(reading_of(rows), cohort)
+    assert visits["rnfl"].tolist()[:1] == [95.0] and visits["rnfl"].isna().tolist() == [False, *[True] * 4]
+    assert visits[c.INCLUDED].all() and quarantine.empty
+    note, scans = [note for note in qc["notes"] if "nerve fibre" in note]
+    assert "nerve fibre layer: 1." in scans and "fewer than 3 scans to use: 1 of 1;" in scans
+    assert note.startswith("3 cells") and "is 900 in" in note and "column rnfl" in note and "row 3" in note
+    rows[0]["false_positives"] = 0.6
+    unreliable = preprocess(reading_of([*rows[:1], *rows[4:]]), cohort)[1]["notes"]
+    assert any("Of these scans 1 stand beside fields that are not used" in note for note in unreliable)
+    assert not any("no thickness" in note for note in unreliable)

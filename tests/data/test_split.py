@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vfprog import columns as c
 from vfprog.config import SplitConfig
-from vfprog.data.split import TEST, TRAIN, VALIDATION, part_of, patients_of, split_patients
+from vfprog.data.split import TEST, TRAIN, VALIDATION, part_of, patients_of, some_patients, split_patients
 from vfprog.errors import UserError
 
 
@@ -98,3 +98,12 @@ def test_too_few_patients_for_the_folds() -> None:
 def test_one_fold_is_no_cross_validation() -> None:
     with pytest.raises(ValueError, match="folds must be 0"):
         SplitConfig(folds=1)
+
+
+def test_some_patients_are_whole_and_the_same_whatever_the_order_of_rows():
+    visits = pd.DataFrame({c.PATIENT: [f"P{i:03d}" for i in range(50) for _ in range(3)], "row": range(150)})
+    some = some_patients(visits, 10, seed=1)
+    assert some[c.PATIENT].nunique() == 10 and len(some) == 30
+    again = some_patients(visits.iloc[::-1], 10, seed=1)
+    assert set(again[c.PATIENT]) == set(some[c.PATIENT]) != set(some_patients(visits, 10, seed=2)[c.PATIENT])
+    assert len(some_patients(visits, 50, seed=1)) == 150

@@ -8,6 +8,7 @@ import torch
 
 from vfprog.data.series import Series
 from vfprog.forecast.baselines import BASELINES, VISIT_SD, noise_of_test
+from vfprog.forecast.shrunk import fit_shrinkage, shrunk_regression
 from vfprog.perimetry.noise import noise_sd
 
 
@@ -72,3 +73,17 @@ def test_one_visit_is_carried_forward_by_every_baseline(series):
 def test_noise_of_a_test_follows_the_measured_table():
     level = np.linspace(-40, 6, 93)
     np.testing.assert_allclose(noise_of_test(torch.tensor(level)), noise_sd(level))
+
+
+@pytest.mark.parametrize("name", [*BASELINES, "shrunk_plr"])
+def test_a_location_never_tested_is_forecast_as_the_eye_s_others(name):
+    """Not as 0 dB, which would make the mean of an eye half of which was tested half of what it is."""
+    td = torch.full((1, 6, 52), -15.0) + 0.1 * torch.randn(
+        1, 6, 52, generator=torch.Generator().manual_seed(1)
+    )
+    mask = torch.arange(52).expand(1, 6, 52) < 26
+    series = Series(td * mask, mask, torch.arange(6.0)[None] / 2, torch.tensor([6]))
+    method = shrunk_regression(fit_shrinkage(series)) if name == "shrunk_plr" else BASELINES[name]
+    found = method(series, torch.tensor([[2.5]]))
+    assert found.md.item() == pytest.approx(-15, abs=0.6)
+    assert found.td[0, 0, 26:].mean().item() == pytest.approx(-15, abs=0.6)

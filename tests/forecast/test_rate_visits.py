@@ -12,6 +12,7 @@ from vfprog.forecast.rate_visits import (
     NODES,
     TREND_SD,
     UNLIKE,
+    USUAL_LEARNING,
     USUAL_VISITS,
     VisitPrior,
     fit_visits,
@@ -125,3 +126,21 @@ def test_learning_is_found_again_and_taken_out():
     assert prior.learning == pytest.approx(0.8 * (1 - UNLIKE) + at_large, abs=0.05)
     shift = visit_posterior(found, prior).shift
     assert -0.8 < shift[:, 0].mean() < -0.6 and abs(shift[:, 1:].mean()) < 0.02
+
+
+def test_few_training_eyes_do_not_decide_what_patients_learn():
+    fitted = []
+    for seed in range(40):
+        means, years = _means(0.4, 0.0, 5, 3, seed=seed)
+        fitted.append(fit_visits(strays(means, years, _still(years), USUAL_LEARNING)).learning)
+    assert np.std(fitted) < 0.15
+    assert np.mean(fitted) == pytest.approx(USUAL_LEARNING, abs=0.2)
+
+
+def test_training_eyes_that_are_blind_leave_the_prior_as_it_was():
+    means, years = _means(0.4, 0.0, 5, 3, seed=1)
+    nothing = means._replace(variance=np.full_like(means.variance, np.inf))
+    fitted = fit_visits(strays(nothing, years, _still(years), USUAL_LEARNING))
+    np.testing.assert_allclose(fitted.weights, USUAL_VISITS.weights, rtol=1e-6)
+    assert fitted.learning == pytest.approx(USUAL_LEARNING)
+    assert np.isfinite(fitted.shifted)

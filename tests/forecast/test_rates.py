@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy.stats import norm
+from scipy.stats import multivariate_normal, norm
 
 from vfprog.config import Conditions, RatesConfig
 from vfprog.data.population import load_population
@@ -20,6 +20,7 @@ from vfprog.forecast.rate_posterior import (
     Evidence,
     FieldPosterior,
     RatePosterior,
+    both_below,
     evidence,
     field_posterior,
     region_posterior,
@@ -215,10 +216,25 @@ def test_probability_of_reaching_is_that_of_draws():
     rng = np.random.default_rng(8)
     k = rng.choice(2, 200_000, p=[0.7, 0.3])
     drawn = rng.normal(rate.mean[0, k], rate.sd[0, k])
-    md = rng.normal(-8, np.sqrt(0.5), len(k)) + drawn * (1.5 + 3.0)
-    assert field.probability_reached(-12.0, 3.0)[0] == pytest.approx((md <= -12).mean(), abs=0.005)
+    middle = rng.normal(-8, np.sqrt(0.5), len(k))
+    lowest = middle + np.minimum(drawn * 1.5, drawn * (1.5 + 3.0))
+    assert field.probability_reached(-12.0, 3.0)[0] == pytest.approx((lowest <= -12).mean(), abs=0.005)
+    # What was reached stays so, though the field may rise again.
+    later = [field.probability_reached(-8.5, years)[0] for years in (0.0, 1.0, 5.0, 10.0, 40.0)]
+    assert (np.diff(later) >= 0).all()
     median = field.years_until(-12.0, 0.5)
     assert field.probability_reached(-12.0, median)[0] == pytest.approx(0.5, abs=1e-6)
+
+
+def test_two_normals_below_bounds_are_those_of_scipy():
+    rng = np.random.default_rng(5)
+    h, k, r = rng.normal(0, 2, 60), rng.normal(0, 2, 60), rng.uniform(0, 1, 60)
+    h[:3], k[3:6], h[6:8], k[6:8], r[-1] = 0.0, 0.0, 0.0, 0.0, 1.0
+    expected = [
+        multivariate_normal.cdf([a, b], cov=[[1, c], [c, 1]])
+        for a, b, c in zip(h[:-1], k[:-1], r[:-1], strict=True)
+    ] + [norm.cdf(min(h[-1], k[-1]))]
+    np.testing.assert_allclose(both_below(h, k, r), expected, atol=1e-6)
 
 
 def test_mixtures_know_their_quantiles():

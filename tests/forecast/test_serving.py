@@ -10,9 +10,12 @@ import pytest
 import torch
 
 from vfprog.config import MODEL_FILES, read_config
+from vfprog.data.series import Series
 from vfprog.errors import UserError
 from vfprog.forecast.adopt import adopt_model
 from vfprog.forecast.serving import load_model
+from vfprog.model import floor_sites
+from vfprog.model.latent import LatentTrajectory
 from vfprog.perimetry.grid import load_grid
 from vfprog.provenance import PACKAGE
 
@@ -69,3 +72,31 @@ def test_a_damaged_model_is_refused_and_nothing_is_left(
     with pytest.raises(UserError, match=rf"not a model that this version of vfprog can use .*{part}"):
         adopt_model(source, tmp_path / "target", "vae", GRID)
     assert not (tmp_path / "target").exists()
+
+
+@pytest.mark.parametrize("seen", [0, 2])
+def test_an_eye_all_but_blind_is_as_sure_after_one_more_sweep_and_surer_with_more_visits(
+    released: Path, seen: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole steps of expectation propagation swing to and fro here: after every other one the tests say nothing."""
+    model = load_model(released, GRID, torch.device("cpu"))
+    method = LatentTrajectory(model.vae, model.residuals["trajectory"], network=True, drift=True)
+    sd = {}
+    for visits in (3, 12):
+        td = torch.full((1, visits, GRID.n), -31.0)
+        td[..., :seen] = -20.0
+        everywhere = torch.ones(td.shape, dtype=torch.bool)
+        at_floor = everywhere.clone()
+        at_floor[..., :seen] = False
+        years = torch.arange(visits, dtype=td.dtype)[None] / 2
+        eye = Series(td, everywhere, years, torch.tensor([visits]), at_floor=at_floor)
+        for sweeps in (floor_sites.SWEEPS, floor_sites.SWEEPS + 1):
+            with monkeypatch.context() as patch:
+                patch.setattr(floor_sites, "SWEEPS", sweeps)
+                path = method.fit(eye)
+            sd[visits, sweeps] = path.md_cov[0, 0, 0].sqrt().item()
+            field = path.state[0, seen:, 0] + path.state[0, seen:, 2]
+            assert field.mean() < -30
+    (few, few_more), (many, many_more) = list(sd.values())[:2], list(sd.values())[2:]
+    assert few_more == pytest.approx(few, rel=0.1) and many_more == pytest.approx(many, rel=0.1)
+    assert many < few

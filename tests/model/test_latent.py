@@ -302,6 +302,9 @@ def test_unrest_is_the_scatter_of_visits_about_a_line_drawn_to_the_usual() -> No
     shifted = own_unrest(steady([-0.3, 0.9, -0.9, 0.3]))
     torch.testing.assert_close(shifted, torch.tensor([(3 + 1.8 / USUAL_UNREST) / 5]).double())
     assert own_unrest(steady([0.0, 5.0])).item() == 1
+    # One blank visit is no restless eye: it counts as a visit 3 usual SDs off a line through the others.
+    blank = own_unrest(steady([0.0, 0, 0, -25, 0, 0, 0, 0]))
+    torch.testing.assert_close(blank, torch.tensor([(3 + 9) / 9]).double())
 
 
 @pytest.mark.parametrize("name", ["trajectory", "residual"])

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from vfprog.data import nerve_fibres
 from vfprog.perimetry.noise import noise_sd
 from vfprog.perimetry.regression import linear_regression
 from vfprog.perimetry.weighted_slope import (
+    AGEING,
     function_score,
     mean_slope,
+    mean_thickness_slope,
     slopes,
     structure_score,
     weighted_slope,
@@ -98,8 +101,9 @@ def test_level_alone_tells_nothing(score):
 
 
 def test_structure_worsens_as_it_thins():
-    z = structure_score(*scans(400, 8, slope=-2.0))
-    still = structure_score(*scans(3000, 8, seed=1))
+    z = structure_score(*scans(400, 8, slope=-2.2))
+    still = structure_score(*scans(3000, 8, slope=-AGEING, seed=1))
+    assert still.mean() == pytest.approx(0, abs=0.06)
     assert z.mean() > 3
     assert still.std() == pytest.approx(1.0, abs=0.08)
     np.testing.assert_allclose(mean_slope(*scans(400, 8, slope=-2.0)).mean(), -2.0, atol=0.1)
@@ -113,3 +117,29 @@ def test_a_missing_sector_or_scan_does_not_look_like_thinning():
     assert abs(structure_score(thickness * mask, mask, years).mean()) < 0.3
     mask[:, 1:5] = False
     assert np.isnan(structure_score(thickness * mask, mask, years)).all()  # two scans are left
+
+
+@pytest.mark.parametrize("missing", ["none", "late", "half and half", "at random"])
+def test_sectors_missing_early_or_late_do_not_flatten_the_slope(missing):
+    thickness, mask, years = scans(3000, 8, slope=-2.0, seed=2)
+    if missing == "late":
+        mask[:, 4:, 3:] = False
+    if missing == "half and half":
+        mask[:, :4, 3:] = mask[:, 4:, :3] = False
+    if missing == "at random":
+        mask &= np.random.default_rng(3).random(mask.shape) < 0.5
+    found = mean_thickness_slope(thickness * mask, mask, years)
+    error = (found.slope + 2.0)[np.isfinite(found.slope)]
+    assert error.mean() == pytest.approx(0, abs=0.05)
+    assert np.sqrt(np.nanmean(found.variance)) == pytest.approx(error.std(), rel=0.12)
+
+
+def test_sectors_that_each_stand_at_one_time_tell_no_slope():
+    thickness, mask, years = scans(5, 6)
+    mask &= np.eye(6, dtype=bool)
+    assert np.isnan(mean_thickness_slope(thickness * mask, mask, years).slope).all()
+
+
+def test_ageing_is_that_of_simulated_layers():
+    mean = np.mean(list(nerve_fibres.NORMAL.values()))
+    assert pytest.approx(nerve_fibres.AGEING * mean, abs=0.01) == AGEING

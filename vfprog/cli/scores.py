@@ -61,7 +61,7 @@ def evaluate(
     from vfprog.config import EvaluationConfig, TrajectoryConfig
     from vfprog.data.schema import read_visits
     from vfprog.data.series import eyes_of, series_from_visits
-    from vfprog.data.split import part_of
+    from vfprog.data.split import part_of, some_patients
     from vfprog.forecast.evaluate import Unseen, published_comparison
     from vfprog.forecast.evaluate import evaluate as run
     from vfprog.forecast.methods import forecast_methods
@@ -77,6 +77,7 @@ def evaluate(
     unseen = []
     for serving in (load_model(folder, grid, place) for folder in model):
         tested = table if split is None else part_of(table, read_table(split), "test", serving.fold)
+        tested = some_patients(tested, section.max_patients // len(model), seed)
         series = series_from_visits(tested, grid).to(place)
         methods = forecast_methods(trajectory, serving.vae, serving.residuals, serving.shrinkage, seed)
         unseen.append(Unseen(eyes_of(tested), series, methods, serving.calibration))

@@ -261,8 +261,9 @@ class CohortConfig(Section):
     )
     structure: list[str] = Field(
         [],
-        description="Columns of the retinal nerve fibre layer's sectors, micrometres: a second view of the eye, for "
-        "rates and p_progressing; carried along without being named under carry",
+        description="Columns of the retinal nerve fibre layer's sectors, micrometres, which together go once around "
+        "the disc (or their mean alone): a second view of the eye, for rates and p_progressing; carried along without "
+        "being named under carry",
     )
     truth: str | None = Field(
         None,

@@ -97,6 +97,12 @@ class EvaluationConfig(Section):
         list(range(1, 11)), min_length=1, description="Numbers of first visits to forecast from"
     )
     bootstrap: int = Field(1000, ge=100, description="Patient bootstrap replicates for the 95 % intervals")
+    max_patients: int = Field(
+        2000,
+        ge=10,
+        description="Most patients of a cohort whose forecasts are scored, drawn by the seed: more would take hours to "
+        "narrow intervals that are narrow already",
+    )
     min_values: int = Field(300, ge=1, description="A cell of the table appears from this many values on")
     detection_visits: list[Annotated[int, Field(ge=3)]] = Field(
         [5, 8, 10], min_length=1, description="Numbers of first visits at which detection is scored"

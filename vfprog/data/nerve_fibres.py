@@ -19,11 +19,10 @@ COLUMNS = [f"rnfl_{sector}" for sector in NORMAL]
 AGEING = 0.002  # share of the thickness at 50 years lost a year: 0.15 to 0.29 micrometres by sector
 EYE_SD = 0.09  # between healthy eyes, as a share, of the thickness of the whole circle
 SECTOR_SD = 0.10  # and of each sector besides
+THICKNESS_LIMITS = (10.0, 400.0)  # micrometres, of a sector that was measured; 0 is a scan that failed
 RESIDUAL = 45.0  # what a blind sector keeps, micrometres
 
 LEVEL_SD = 2.0  # dB, of healthy eyes' true total deviation at a location, and of its error
-
-MEAN_AGEING = AGEING * sum(NORMAL.values()) / len(NORMAL)  # of the mean over sectors, micrometres/year
 
 
 def nerve_fibre_thickness(td: np.ndarray, normal: np.ndarray, grid: Grid) -> np.ndarray:

@@ -17,6 +17,7 @@ from vfprog import columns as c
 from vfprog.config import CohortConfig, Reliability
 from vfprog.data.floor import floored_values, implied_sensitivity
 from vfprog.data.readers.base import Problem, Reading
+from vfprog.data.scans import scan_note, with_thickness
 from vfprog.errors import UserError
 from vfprog.perimetry.deviation import (
     load_norms,
@@ -67,6 +68,7 @@ def preprocess(reading: Reading, cohort: CohortConfig) -> tuple[pd.DataFrame, di
     """
     grid = load_grid(cohort.grid)
     usable, ageless = _with_normals(reading.fields)
+    usable, thickness_note = with_thickness(usable, cohort.structure)
     problems = [*reading.problems, *ageless]
     table = _with_deviations(_in_order(usable, cohort), grid, cohort)
     table = _with_floor(table, grid, cohort)
@@ -75,7 +77,9 @@ def preprocess(reading: Reading, cohort: CohortConfig) -> tuple[pd.DataFrame, di
         raise UserError(_nothing_left(reading.rows_read, problems, table))
     quarantine = pd.DataFrame([asdict(p) for p in problems], columns=[f.name for f in fields(Problem)])
     quarantine = quarantine.sort_values([c.SOURCE, c.ROW], kind="stable", ignore_index=True)
-    return _arranged(table, grid), _quality(reading, table, problems, cohort), quarantine
+    quality = _quality(reading, table, problems, cohort)
+    quality["notes"] += [*thickness_note, *scan_note(table[table[c.REASON] != DUPLICATE], cohort.structure)]
+    return _arranged(table, grid), quality, quarantine
 
 
 def _lacks_td(table: pd.DataFrame) -> bool:

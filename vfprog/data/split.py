@@ -39,8 +39,7 @@ def split_patients(visits: pd.DataFrame, options: SplitConfig, seed: int) -> pd.
     UserError
         If there are fewer patients than parts or folds need.
     """
-    patients = visits.loc[visits[c.INCLUDED], c.PATIENT].unique()
-    order = sorted(patients, key=lambda patient: sha256(f"{seed}:{patient}".encode()).digest())
+    order = _in_random_order(visits.loc[visits[c.INCLUDED], c.PATIENT], seed)
     sizes = _fold_sizes(len(order), options) if options.folds else _part_sizes(len(order), options)
     parts = [part for part, size in sizes.items() for _ in range(size)]
     split = pd.DataFrame({c.PATIENT: order, c.PART: parts})
@@ -48,6 +47,17 @@ def split_patients(visits: pd.DataFrame, options: SplitConfig, seed: int) -> pd.
         # In turn, so that each fold has its share of training and of validation patients.
         split[c.FOLD] = [i % options.folds + 1 for i in range(len(order))]
     return split.sort_values(c.PATIENT, ignore_index=True)
+
+
+def some_patients(visits: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
+    """The visits of ``most`` patients drawn by the seed; all where there are no more."""
+    chosen = _in_random_order(visits[c.PATIENT], seed)[:most]
+    return visits[visits[c.PATIENT].isin(chosen)].reset_index(drop=True)
+
+
+def _in_random_order(patients: pd.Series, seed: int) -> list[str]:
+    """Each patient once, in the order of a seeded hash."""
+    return sorted(patients.unique(), key=lambda patient: sha256(f"{seed}:{patient}".encode()).digest())
 
 
 def part_of(visits: pd.DataFrame, split: pd.DataFrame, part: str, fold: int = SERVING) -> pd.DataFrame:

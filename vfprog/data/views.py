@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 
 from vfprog import columns as c
+from vfprog.data.nerve_fibres import THICKNESS_LIMITS
 from vfprog.data.series import at_floor, series_from_visits
 from vfprog.errors import UserError
 from vfprog.perimetry.grid import Grid
-
-THICKNESS_LIMITS = (0.0, 400.0)  # micrometres, of a sector of the nerve fibre layer
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ def thickness(visits: pd.DataFrame, sectors: list[str]) -> np.ndarray:
         if wrong.any():
             at = visits.loc[wrong].iloc[0]
             raise UserError(
-                f"{at.get(c.SOURCE, 'visits.parquet')}: row {at.get(c.ROW, '?')}: {name}: {at[name]!r} is no thickness "
+                f"{at.get(c.SOURCE, 'visits.parquet')}: row {at.get(c.ROW, '?')}: {name}: {at[name]} is no thickness "
                 f"in micrometres ({THICKNESS_LIMITS[0]:g} to {THICKNESS_LIMITS[1]:g}); mend it, or leave it empty"
             )
     return visits[sectors].apply(pd.to_numeric).to_numpy(float)

@@ -26,7 +26,8 @@ def noise_of_test(level: Tensor) -> Tensor:
 
 def last_visit(series: Series, years: Tensor) -> Prediction:
     """The last visit again; where a location was not tested then, the mean of its past tests."""
-    mean = summarise(series.td, series.mask).mean
+    summary = summarise(series.td, series.mask)
+    mean = filled(summary.mean, summary.mask)
     index = (series.n_visits - 1)[:, None, None].expand(-1, 1, series.td.shape[2])
     tested = series.mask.gather(1, index)[:, 0]
     return _constant(
@@ -37,7 +38,7 @@ def last_visit(series: Series, years: Tensor) -> Prediction:
 def mean_of_visits(series: Series, years: Tensor) -> Prediction:
     """The mean of the past visits."""
     summary = summarise(series.td, series.mask)
-    return _constant(summary.mean, 1 / summary.count.clamp(min=1), years)
+    return _constant(filled(summary.mean, summary.mask), 1 / summary.count.clamp(min=1), years)
 
 
 def md_trend(series: Series, years: Tensor) -> Prediction:
@@ -56,9 +57,10 @@ def md_trend(series: Series, years: Tensor) -> Prediction:
 
 def pointwise_regression(series: Series, years: Tensor) -> Prediction:
     """PLR: a least-squares line at each location."""
-    line = fit_lines(series.td, series.mask, series.years)
-    td = line.at(years)
-    sd = noise_of_test(summarise(series.td, series.mask).mean)[:, None]
+    line, summary = fit_lines(series.td, series.mask, series.years), summarise(series.td, series.mask)
+    field = filled(summary.mean, summary.mask)
+    td = torch.where(summary.mask[:, None], line.at(years), field[:, None])
+    sd = noise_of_test(field)[:, None]
     leverage = line.leverage(years)
     md_sd = (VISIT_SD * (1 + leverage.mean(-1)).sqrt()).clamp(min=1e-3)
     return Prediction(td, sd * (1 + leverage).sqrt(), td.mean(-1), md_sd)
@@ -77,6 +79,12 @@ def mean_td(series: Series) -> tuple[Tensor, Tensor]:
     """Plain mean of TD of each visit and whether there is one: two tensors (eye, visit, 1)."""
     tested = series.mask.sum(-1, keepdim=True)
     return (series.td * series.mask).sum(-1, keepdim=True) / tested.clamp(min=1), tested > 0
+
+
+def filled(mean: Tensor, tested: Tensor) -> Tensor:
+    """Means of the visits, and where a location was never tested the eye's mean over the others: (eye, location)."""
+    others = (mean * tested).sum(1, keepdim=True) / tested.sum(1, keepdim=True).clamp(min=1)
+    return torch.where(tested, mean, others)
 
 
 def _constant(field: Tensor, leverage: Tensor, years: Tensor) -> Prediction:

@@ -111,4 +111,4 @@ def _untouched(unseen: int, fold: int) -> str:
     if unseen:
         of_fold = f" of fold {fold}" if fold else ""
         return f"The {unseen} test patients{of_fold} touched nothing of this."
-    return "No patient was kept apart: scores come from further models, each trained without those it scores."
+    return "None of these patients was kept apart: further models score them, each trained without those it scores."

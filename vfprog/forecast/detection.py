@@ -33,7 +33,9 @@ from vfprog.perimetry.weighted_slope import MIN_VISITS, VISIT_SCATTER, function_
 
 RATE_SD = 0.7  # dB/year of mean TD: progressing eyes lose |N(0, RATE_SD^2)| a year
 WANDER_YEARS = 4.0  # correlation time for u
-MOST_VISITS = 16  # of the simulated eyes; longer series take the last threshold
+USUAL_VISITS = 16  # up to so many, a score's spread and gain are fitted
+# Numbers of visits for which thresholds are found; between them they are interpolated, longer series take the last.
+VISITS = (*range(MIN_VISITS, USUAL_VISITS + 1), 20, 25, 32, 40)
 SIMULATED_EYES = 4000
 USUAL_INTERVAL, INTERVALS = 0.5, (0.1, 2.0)  # years between visits: where nothing is known, and limits
 MARGIN = 1.64  # standard errors of the share of simulated eyes beyond a threshold
@@ -78,7 +80,7 @@ class ScoreModel:
     gain : float
         Expected score of an eye that loses 1 dB/year, over sqrt(Sxx), 1 / years.
     thresholds : tuple of float
-        Of p_progressing, by number of visits from ``MIN_VISITS``.
+        Of p_progressing, at each number of ``VISITS``.
     """
 
     noise: float
@@ -106,7 +108,7 @@ class ScoreModel:
 
     def threshold(self, n_visits: np.ndarray) -> np.ndarray:
         """Threshold of p_progressing at each number of visits, (eye,)."""
-        return np.array(self.thresholds)[np.clip(n_visits - MIN_VISITS, 0, len(self.thresholds) - 1)]
+        return np.interp(n_visits, VISITS, self.thresholds)
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,16 @@ class Detector:
 
     @classmethod
     def from_card(cls, card: dict[str, Any]) -> Detector:
-        """The inverse of :meth:`to_card`."""
+        """The inverse of :meth:`to_card`.
+
+        Raises
+        ------
+        ValueError
+            If a score has thresholds at other numbers of visits than ``VISITS``.
+        """
+        for name in ("function", "joint"):
+            if len(card[name]["thresholds"]) != len(VISITS):
+                raise ValueError(f"thresholds of {name}: {len(card[name]['thresholds'])}, not {len(VISITS)}")
         models = (
             ScoreModel(**{**card[name], "thresholds": tuple(card[name]["thresholds"])})
             for name in ("function", "joint")
@@ -187,12 +198,12 @@ def fit_detector(years: np.ndarray, visits: np.ndarray, options: RatesConfig, se
     """
     rng = np.random.default_rng(seed)
     interval = rng.choice(_intervals(years, visits), (SIMULATED_EYES, 1))
-    stable, _ = _simulated(interval, seed, stable=True)
-    progressing, truth = _simulated(interval, seed, stable=False)
+    stable, _ = _simulated(interval, VISITS[-1], seed, stable=True)
+    progressing, truth = _simulated(interval, USUAL_VISITS, seed, stable=False)
     rate = truth.slope.mean(1)
     fast = rate < PROGRESSING_RATE
     expected = -rate[fast] * np.sqrt(_times(truth.years, truth.mask)[0][fast])
-    firsts = [stable.first(n) for n in range(MIN_VISITS, MOST_VISITS + 1)]
+    firsts = [stable.first(n) for n in VISITS]
     by_view = [scores(first) for first in [*firsts, progressing[fast]]]
     functions = [z for z, _ in by_view]
     joints = [joint_score(z, structure) for z, structure in by_view]
@@ -211,8 +222,9 @@ def _fit_score(z: list[np.ndarray], firsts: list[Views], gain: float, options: R
     """
     allowed = options.false_positives
     share = min(1 - allowed + MARGIN * np.sqrt(allowed * (1 - allowed) / SIMULATED_EYES), 1.0)
-    wandered = np.array([np.log1p(_times(first.years, first.visits)[1]).mean() for first in firsts])
-    c2 = np.array([(np.quantile(scored, share) / norm.ppf(share)) ** 2 for scored in z])
+    usual = VISITS.index(USUAL_VISITS) + 1
+    wandered = np.array([np.log1p(_times(first.years, first.visits)[1]).mean() for first in firsts[:usual]])
+    c2 = np.array([(np.quantile(scored, share) / norm.ppf(share)) ** 2 for scored in z[:usual]])
     # Noise alone, in visits close together, leaves no less than independent tests would.
     within = ([1 / VISIT_SCATTER, 0.0], [np.inf, np.inf])
     noise, wander = lsq_linear(np.stack([1 / c2, wandered / c2], axis=1), np.ones_like(c2), within).x
@@ -234,10 +246,10 @@ def _intervals(years: np.ndarray, visits: np.ndarray) -> np.ndarray:
     return np.clip((last - years[:, 0])[several] / (n[several] - 1), *INTERVALS)
 
 
-def _simulated(interval: np.ndarray, seed: int, *, stable: bool) -> tuple[Views, Simulated]:
-    """Eyes tested at about these intervals, (eye, 1) in years, and their truth."""
+def _simulated(interval: np.ndarray, visits: int, seed: int, *, stable: bool) -> tuple[Views, Simulated]:
+    """Eyes tested so often at about these intervals, (eye, 1) in years, and their truth."""
     rng = np.random.default_rng([seed, int(stable)])
-    n = np.full(len(interval), MOST_VISITS)
+    n = np.full(len(interval), visits)
     # Without the learning effect, which makes stable eyes seem to improve: not every first field is a first test.
     conditions = Conditions(stable=stable, rate_scale=(1.0, 1.0), learning=False)
     drawn = simulate_series(load_population(), n, interval, rng, conditions=conditions)

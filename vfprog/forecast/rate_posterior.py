@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp, ndtr
+from scipy.special import logsumexp, ndtr, owens_t
 
 from vfprog.data.views import Views
 from vfprog.forecast.rate_prior import Means, RatePrior, by_damage, components, group_means
@@ -82,11 +82,21 @@ class FieldPosterior:
     since_middle: np.ndarray
 
     def probability_reached(self, md: float, years: np.ndarray | float) -> np.ndarray:
-        """Probability that the mean TD has fallen to ``md`` (dB) so many years after the last visit: (eye,)."""
-        ahead = (np.asarray(years) + self.since_middle)[:, None]
-        mean = self.md[:, None] + self.lasting.mean * ahead
-        sd = np.sqrt(self.md_variance[:, None] + (self.lasting.sd * ahead) ** 2)
-        return (self.lasting.weight * ndtr((md - mean) / sd)).sum(1).clip(0.0, 1.0)
+        """Probability that the mean TD has been as low as ``md`` (dB) by so many years after the last visit: (eye,).
+
+        On a straight path it is lowest at one of its ends: the probability of being there at either.
+        """
+        start = self.since_middle[:, None]
+        end = start + np.asarray(years)[..., None]
+        spread = self.lasting.sd**2
+        sd = [np.sqrt(self.md_variance[:, None] + spread * at**2) for at in (start, end)]
+        h, k = (
+            (md - self.md[:, None] - self.lasting.mean * at) / s
+            for at, s in zip((start, end), sd, strict=True)
+        )
+        correlation = (self.md_variance[:, None] + spread * start * end) / (sd[0] * sd[1])
+        either = ndtr(h) + ndtr(k) - both_below(h, k, correlation)
+        return (self.lasting.weight * either).sum(1).clip(0.0, 1.0)
 
     def years_until(self, md: float, probability: float) -> np.ndarray:
         """Years after which ``md`` is reached with that probability: (eye,).
@@ -101,6 +111,15 @@ class FieldPosterior:
             low, high = np.where(reached, low, middle), np.where(reached, middle, high)
         within = np.where(self.probability_reached(md, HORIZON) >= probability, high, np.inf)
         return np.where(self.probability_reached(md, 0.0) >= probability, 0.0, within)
+
+
+def both_below(h: np.ndarray, k: np.ndarray, correlation: np.ndarray) -> np.ndarray:
+    """P(X <= h, Y <= k) of standard normals so correlated, by Owen's function (Ann Math Stat 1956;27:1075)."""
+    # What is 0 or certain is moved by what no probability shows, for the function takes ratios.
+    h, k = (np.where(np.abs(x) < 1e-9, 1e-9, x) for x in (h, k))
+    left = np.sqrt(np.maximum(1 - correlation**2, 1e-14))
+    parts = owens_t(h, (k / h - correlation) / left) + owens_t(k, (h / k - correlation) / left)
+    return np.asarray((ndtr(h) + ndtr(k)) / 2 - parts - np.where(h * k < 0, 0.5, 0.0))
 
 
 @dataclass(frozen=True)

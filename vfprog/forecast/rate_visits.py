@@ -28,6 +28,7 @@ NODES = np.array([0.01, 0.04, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2])  # V, dB^2
 USUAL_WEIGHTS = np.array([0.12, 0.14, 0.18, 0.2, 0.18, 0.1, 0.05, 0.03])
 USUAL_SHIFTED = 0.04
 UNLIKE = 0.25
+PSEUDO_PRECISION = 20.0  # 1 / dB^2, of the usual learning: about ten eyes' worth
 STEPS = 40  # of EM
 
 
@@ -156,12 +157,13 @@ def fit_visits(found: Strays) -> VisitPrior:
     Learning moves a step on from the one that ``found`` reckons with.
     """
     prior = USUAL_VISITS
-    visits = np.isfinite(found.log_bayes[:, 0]).sum()
+    visits = max(np.isfinite(found.log_bayes[:, 0]).sum(), 1)
     for _ in range(STEPS):
         node, shifted = found.posterior(prior)
         number = float((node[..., None] * shifted).sum() / visits)
         sure = node * (1 - shifted[..., 0]) * found.precision
-        lacking = found.learning + (sure * found.first).sum() / max(sure.sum(), 1e-12)
+        known = PSEUDO_PRECISION * (USUAL_LEARNING - found.learning) + (sure * found.first).sum()
+        lacking = found.learning + known / (PSEUDO_PRECISION + sure.sum())
         prior = VisitPrior(
             (1 - UNLIKE) * node.mean(0) + UNLIKE * USUAL_WEIGHTS,
             (1 - UNLIKE) * number + UNLIKE * USUAL_SHIFTED,

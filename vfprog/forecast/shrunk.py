@@ -21,7 +21,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from vfprog.data.series import Series
-from vfprog.forecast.baselines import VISIT_SD, noise_of_test
+from vfprog.forecast.baselines import VISIT_SD, filled, noise_of_test
 from vfprog.model.least_squares import fit_lines
 from vfprog.model.trajectory import Forecaster, Prediction
 
@@ -129,11 +129,12 @@ def shrunk_regression(prior: Shrinkage) -> Forecaster:
 def _lines(series: Series) -> _Lines:
     line = fit_lines(series.td.double(), series.mask, series.years.double())
     has = line.sxx > 0
+    mean = filled(line.intercept + line.slope * line.centre, line.n > 0)
     return _Lines(
-        mean=line.intercept + line.slope * line.centre,
+        mean=mean,
         centre=line.centre,
         count=line.n,
-        noise=noise_of_test(line.intercept + line.slope * line.centre),
+        noise=noise_of_test(mean),
         slope=line.slope,
         sxx=torch.where(has, line.sxx, torch.inf),
         eye_sxx=torch.where(has.any(1, keepdim=True), line.sxx.amax(1, keepdim=True), torch.inf),

@@ -14,6 +14,8 @@ from vfprog.model.summary import FieldSummary
 PSEUDO_TESTS = 200.0  # about four visits
 USUAL_SCATTER = 0.85  # variance of a location's tests about their mean over the years, in units of s^2
 PSEUDO_VISITS = 3.0  # chosen, like all of these, on Rotterdam's development eyes
+# Usual SDs; one visit of an eye that strays further, a blank one say, counts as straying so far.
+FURTHEST_VISIT = 3.0
 USUAL_UNREST = 0.9  # variance of a visit's mean TD about the eye's line over the years, dB^2
 
 
@@ -90,5 +92,9 @@ def own_unrest(series: Series) -> Tensor:
     mean = (series.td * series.mask).sum(2, keepdim=True) / tested.clamp(min=1)
     line = fit_lines(mean, tested > 0, series.years)
     degrees = (line.n[:, 0] - 2).clamp(min=0)
-    squares = torch.where(degrees > 0, line.residual_sd[:, 0] ** 2 * degrees, 0.0)
+    residual = torch.where(tested > 0, mean - line.at(series.years), 0.0)[..., 0]
+    # What each visit adds to the sum of squares of a line through the others.
+    strays = residual**2 / (1 - line.leverage(series.years)[..., 0]).clamp(min=0.05)
+    beyond = (strays.amax(1) - FURTHEST_VISIT**2 * USUAL_UNREST).clamp(min=0)
+    squares = torch.where(degrees > 0, (residual**2).sum(1) - beyond, 0.0).clamp(min=0)
     return (PSEUDO_VISITS + squares / USUAL_UNREST) / (PSEUDO_VISITS + degrees)

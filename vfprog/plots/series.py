@@ -45,11 +45,16 @@ def rate_line(years: np.ndarray, mtd: np.ndarray, rate: tuple[float, float, floa
 def mean_thickness(visits: pd.DataFrame, sectors: Sequence[str]) -> pd.Series:
     """Mean thickness of the nerve fibre layer's ``sectors`` (columns) at each visit, micrometres; NaN without a scan.
 
-    A sector missing from one scan does not move that scan's mean.
+    Neither a sector missing from one scan nor one measured only early or late moves the mean: sectors stand about the
+    slope that they have in common.
     """
-    values = visits[list(sectors)].apply(pd.to_numeric)
-    usual = values.mean()
-    return (values - usual).mean(axis=1) + usual.mean()
+    values, years = visits[list(sectors)].apply(pd.to_numeric), visits[c.YEARS]
+    times = values.notna().mul(years, axis=0).where(values.notna())
+    apart = times - times.mean()
+    spread = (apart**2).sum(axis=None)
+    change = (apart * values).sum(axis=None) / spread * years if spread > 0 else 0 * years
+    flat = values.sub(change, axis=0)
+    return (flat - flat.mean()).mean(axis=1) + flat.mean().mean() + change
 
 
 def plot_md_series(visits: pd.DataFrame, rate: pd.Series, forecast: pd.DataFrame, ax: Axes) -> Axes:

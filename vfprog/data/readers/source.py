@@ -58,7 +58,7 @@ class SourceTable:
         close = get_close_matches(column, self.names, n=3, cutoff=0.5) or self.names[:8]
         raise UserError(
             f"{self.name}: has no column '{column}'; the closest are {', '.join(close)}. "
-            "Mend the table, or the cohort's `columns`"
+            "Mend the table, or the cohort's `columns` or `structure`"
         )
 
 

@@ -19,7 +19,7 @@ from vfprog.data.readers import read_cohort
 from vfprog.data.simulate import simulate_series
 from vfprog.data.views import Views, views_from_visits
 from vfprog.forecast import detection
-from vfprog.forecast.detection import RATE_SD, Detector, ScoreModel, fit_detector
+from vfprog.forecast.detection import RATE_SD, VISITS, Detector, ScoreModel, fit_detector
 from vfprog.perimetry.grid import load_grid
 
 OPTIONS = RatesConfig(prevalence=0.3)
@@ -115,7 +115,7 @@ def test_p_progressing_rises_with_the_score_at_given_times(detector):
 
 @pytest.mark.parametrize("z", [-1.5, 0.0, 2.5])
 def test_p_progressing_is_the_posterior_of_its_two_hypotheses(z):
-    model = ScoreModel(noise=1.5, wander=2.0, gain=1.8, thresholds=(0.5,))
+    model = ScoreModel(noise=1.5, wander=2.0, gain=1.8, thresholds=(0.5,) * len(VISITS))
     years = np.array([[0.0, 0.5, 1.5, 2.0, 4.0]])
     away = years[0] - years[0].mean()
     sxx = (away**2).sum()

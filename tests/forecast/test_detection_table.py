@@ -12,7 +12,7 @@ from vfprog import columns as c
 from vfprog.config import EvaluationConfig, RatesConfig
 from vfprog.data.views import Views
 from vfprog.forecast import detection_table
-from vfprog.forecast.detection import Detector, ScoreModel
+from vfprog.forecast.detection import VISITS, Detector, ScoreModel
 from vfprog.forecast.detection_scores import all_scores, shuffled_scores
 from vfprog.forecast.detection_table import (
     Group,
@@ -27,7 +27,7 @@ from vfprog.perimetry.grid import load_grid
 from vfprog.perimetry.noise import noise_sd
 
 GRID = load_grid("24-2")
-MODEL = ScoreModel(noise=1.0, wander=2.0, gain=2.0, thresholds=(0.5,))
+MODEL = ScoreModel(noise=1.0, wander=2.0, gain=2.0, thresholds=(0.5,) * len(VISITS))
 DETECTOR = Detector(0.3, MODEL, MODEL)
 RATES = RatesConfig(poplr_permutations=99)
 OPTIONS = EvaluationConfig(bootstrap=200, detection_visits=[5], detection_shuffles=60)

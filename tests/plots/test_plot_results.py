@@ -39,7 +39,11 @@ def test_examples_are_different_eyes_and_say_why(results: Results) -> None:
     assert shown["number"].is_unique
     assert len(shown) == 5
     # The eye worsening fastest has the most visits too, so the next kind follows it.
-    assert list(shown["why"])[:3] == ["worsening fastest", "most stable", "fewest visits"]
+    assert list(shown["why"])[:3] == [
+        "fastest of the longer followed",
+        "most stable of these",
+        "fewest visits",
+    ]
     assert shown.loc[2, "n_visits"] == 1
 
 

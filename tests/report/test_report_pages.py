@@ -17,7 +17,16 @@ from vfprog.plots.labels import FORECASTS
 from vfprog.plots.results import Results
 from vfprog.plots.style import FORECAST, MEASURED, RATE
 from vfprog.report.context import learned_from, scored_by
-from vfprog.report.eye import ONE_VISIT, PARTS, SHRINKAGE, eye_page, forecast_notes, likelihood, page_name
+from vfprog.report.eye import (
+    ONE_VISIT,
+    PARTS,
+    SHRINKAGE,
+    eye_page,
+    forecast_notes,
+    likelihood,
+    page_name,
+    verdicts,
+)
 from vfprog.report.eyes import Eyes
 from vfprog.report.further_loss import ILLUSTRATION, LEFT_OUT, further_loss_maps, further_notes
 from vfprog.report.quality import blank_where_missing
@@ -319,3 +328,21 @@ def test_no_pages_at_all_can_be_asked_for(run: FakeRun, tmp_path: Path) -> None:
     folder = write_pages(bare, pages=0)
     assert (folder / "index.html").exists()
     assert not list((folder / "eyes").glob("*"))
+
+
+def _verdicts(**changed: float | bool) -> list[str]:
+    usual = {"p_worsening": 0.9, "p_progressing": 0.3, "progressing": False, "n_visits": 8, "md_slope": -0.4}
+    return verdicts(pd.Series({**usual, "progressing_threshold": 0.5, **changed}))
+
+
+def test_verdicts_say_what_few_visits_cannot_and_why_two_statements_differ() -> None:
+    assert _verdicts(md_slope=float("nan"), n_visits=1) == [
+        "Nothing can be said of the course of this eye yet: what stands below is the prior's."
+    ]
+    assert _verdicts(n_visits=2)[1] == "It is not flagged as progressing: that takes 3 visits."
+    assert "The flag is stricter" in _verdicts()[1]
+    assert "The flag is stricter" not in _verdicts(progressing=True, p_progressing=0.9)[1]
+    assert "The flag is stricter" not in _verdicts(p_worsening=0.6)[1]
+    assert "0.4271, is not above the threshold for 8 visits, 0.4306." in _verdicts(
+        p_progressing=0.4271, progressing_threshold=0.4306
+    )[1].replace("\N{NO-BREAK SPACE}", " ")

@@ -38,7 +38,7 @@ def test_a_sector_missing_from_a_scan_does_not_move_its_mean():
 def test_an_eye_shows_its_slope_and_the_rate_without_it():
     alone, slope = structure_rows(_rate())
     assert "\N{MINUS SIGN}0.30 dB/year" in alone[1] and "\N{MINUS SIGN}2.00 \N{MICRO SIGN}m/year" in slope[1]
-    chart = eye_thickness_chart(_visits(), _rate(), SECTORS)
+    chart = eye_thickness_chart(_visits(), _rate(), SECTORS, 5.0)
     assert chart.count("<circle") == 3 and "<polygon" in chart
 
 
@@ -46,10 +46,10 @@ def test_few_scans_have_no_slope_and_none_no_chart():
     rate = _rate(slope=np.nan)
     (row,) = structure_rows(rate)
     assert "fewer than three scans" in row[2]
-    two = eye_thickness_chart(_visits().iloc[:2], rate, SECTORS)
+    two = eye_thickness_chart(_visits().iloc[:2], rate, SECTORS, 5.0)
     assert two.count("<circle") == 2 and "<polygon" not in two
-    assert eye_thickness_chart(_visits().iloc[3:], rate, SECTORS) == ""
-    assert eye_thickness_chart(_visits(), rate.drop("rnfl_slope"), []) == ""
+    assert eye_thickness_chart(_visits().iloc[3:], rate, SECTORS, 5.0) == ""
+    assert eye_thickness_chart(_visits(), rate.drop("rnfl_slope"), [], 5.0) == ""
     assert structure_rows(rate.drop("rnfl_slope")) == []
 
 

@@ -175,9 +175,9 @@ def example_eyes(rates: pd.DataFrame, n: int) -> pd.DataFrame:
     """
     followed = rates[rates["n_visits"] >= rates["n_visits"].median()]
     kinds = [
-        ("worsening fastest", followed.index[0]),
+        ("fastest of the longer followed", followed.index[0]),
         ("most visits", rates["n_visits"].idxmax()),
-        ("most stable", followed["rate"].abs().idxmin()),
+        ("most stable of these", followed["rate"].abs().idxmin()),
         ("fewest visits", rates["n_visits"].idxmin()),
     ]
     spread = np.linspace(0, len(rates) - 1, max(n, 2)).round().astype(int)

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from vfprog import columns as c
 from vfprog.perimetry.criteria import NET_LOCATIONS
+from vfprog.perimetry.weighted_slope import MIN_VISITS
 from vfprog.plots.labels import FORECASTS, LATERALITY
 from vfprog.plots.results import NUMBER, evenly_spaced
 from vfprog.plots.series import choose_latents, rate_line
@@ -26,6 +27,7 @@ from vfprog.report.svg import FieldMaps, latent_chart, md_chart
 
 MOST_MAPS = 12
 LATENTS_SHOWN = 4
+LIKELY = 0.8  # posterior probability from which an eye is called likely to worsen
 PATH_POINTS = 5  # at which a trajectory's band is drawn
 
 PARTS = {
@@ -34,7 +36,7 @@ PARTS = {
     "test": "The model never saw this patient.",
 }
 ONE_VISIT = (
-    "This eye has one visit. A rate cannot be seen in one visit: what stands here is the population's prior, "
+    "One visit of this eye is used. A rate cannot be seen in one visit: what stands here is the population's prior, "
     "honestly wide."
 )
 SHRINKAGE = (
@@ -108,7 +110,7 @@ def eye_page(
         rate_map=rate_map(eye.location_rates, rate[c.EYE], drawer),
         rate_legend=drawer.legend("rate"),
         md_chart=_md_chart(eye),
-        thickness_chart=eye_thickness_chart(used, rate, sectors),
+        thickness_chart=eye_thickness_chart(used, rate, sectors, _end(eye)),
         maps=_visit_maps(shown, c.td(locations), drawer, "td"),
         maps_note=_maps_note(len(shown), len(used)),
         td_legend=drawer.legend("td"),
@@ -154,16 +156,27 @@ def _neighbours(at: int, pages: int) -> list[Cell]:
 
 def verdicts(rate: pd.Series) -> list[str]:
     """The rate in words: how likely the eye worsens, and whether it is flagged."""
+    if np.isnan(rate["md_slope"]):
+        return ["Nothing can be said of the course of this eye yet: what stands below is the prior's."]
     p, score = rate["p_worsening"], rate["p_progressing"]
     worsens = (
         f"This eye is {likelihood(p)} worsening (probability {probability(p)} that its rate is below 0)."
     )
     verb = "is flagged as progressing" if rate["progressing"] else "is not flagged as progressing"
+    if rate["n_visits"] < MIN_VISITS:
+        return [worsens, f"It {verb}: that takes {MIN_VISITS} visits."]
     side = "above" if rate["progressing"] else "not above"
+    threshold = rate["progressing_threshold"]
+    digits = 2 if probability(score) != number(threshold) else 4
+    said = number(score, digits) if digits > 2 else probability(score)
     flagged = (
-        f"It {verb}: its probability of progression against stability, {probability(score)}, is {side} the "
-        f"threshold for {quantity(int(rate['n_visits']), 'visit')}, {number(rate['progressing_threshold'], 2)}."
+        f"It {verb}: its probability of progression against stability, {said}, is {side} the "
+        f"threshold for {quantity(int(rate['n_visits']), 'visit')}, {number(threshold, digits)}."
     )
+    if p >= LIKELY and not rate["progressing"]:
+        flagged += (
+            " The flag is stricter: it asks whether stable eyes, which wander too, seldom look like this."
+        )
     return [worsens, flagged]
 
 
@@ -171,7 +184,7 @@ def likelihood(p: float) -> str:
     """A probability as an adverb."""
     bands = [
         (0.95, "very likely"),
-        (0.8, "likely"),
+        (LIKELY, "likely"),
         (0.5, "possibly"),
         (0.2, "probably not"),
         (0.0, "unlikely to be"),
@@ -205,7 +218,7 @@ def _rates_table(rate: pd.Series) -> Table:
         (
             "What of it lasts",
             f"{number(rate['lasting_rate'])} dB/year",
-            f"95 % credible interval {lasting}; the rest may be wander, which fades",
+            f"95 % credible interval {lasting}: what goes on when the field's wander has faded",
         ),
         *structure_rows(rate),
         (
@@ -225,7 +238,9 @@ def _rates_table(rate: pd.Series) -> Table:
         (
             "Probability of progression",
             probability(rate["p_progressing"]),
-            f"against stability; flagged above {number(rate['progressing_threshold'], 2)}",
+            f"against stability; flagged above {number(rate['progressing_threshold'], 2)}"
+            if rate["n_visits"] >= MIN_VISITS
+            else "the prevalence: fewer than three visits say nothing against it",
         ),
         (
             "Slope of mean TD, least squares",
@@ -234,7 +249,9 @@ def _rates_table(rate: pd.Series) -> Table:
         ),
         (
             "Pointwise linear regression",
-            MISSING if np.isnan(rate["plr_points"]) else quantity(int(rate["plr_points"]), "location"),
+            MISSING
+            if np.isnan(rate["plr_points"]) or rate["n_visits"] < MIN_VISITS
+            else quantity(int(rate["plr_points"]), "location"),
             "with a slope of \N{MINUS SIGN}1 dB/year or worse and p < 0.01",
         ),
         (
@@ -247,6 +264,11 @@ def _rates_table(rate: pd.Series) -> Table:
     ]
     body = [[Cell(name), Cell(value, css="n"), Cell(meaning)] for name, value, meaning in rows]
     return Table("Rate, and what classical methods say", headers("Statement", "Value", "Meaning"), body)
+
+
+def _end(eye: EyeData) -> float:
+    """Years from the first field to the last forecast."""
+    return float(eye.used[c.YEARS].iloc[-1] + eye.forecast_md[c.YEARS_AHEAD].iloc[-1])
 
 
 def _md_chart(eye: EyeData) -> Markup:
@@ -333,7 +355,7 @@ def _visits_table(visits: pd.DataFrame) -> Table:
     rows = []
     shown = [c.VISIT, *([c.DATE] if dated else []), c.YEARS, c.AGE, c.MD, c.MTD, c.PSD, *reliability]
     for visit in visits[[*shown, c.INCLUDED, c.REASON]].to_dict("records"):
-        cells = row(str(visit[c.VISIT]), *([_day(visit[c.DATE])] if dated else []))
+        cells = row(str(visit[c.VISIT])) + ([Cell(_day(visit[c.DATE]), css="key")] if dated else [])
         for name, digits in ((c.YEARS, 2), (c.AGE, 1), (c.MD, 2), (c.MTD, 2), (c.PSD, 2)):
             cells.append(number_cell(number(visit[name], digits), visit[name]))
         cells += [number_cell(number(visit[name], 2), visit[name]) for name in reliability]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
 from typing import Any
 
 from vfprog import columns as c
+from vfprog.perimetry.weighted_slope import MIN_VISITS
 from vfprog.plots.results import NUMBER, Results, closest_horizon
 from vfprog.report.blocks import Cell, Header, Table, number_cell
 from vfprog.report.eye import page_name
 from vfprog.report.format import MINUS, count, estimate, number, p_value, probability, quantity
 
+UNBROKEN = 16  # characters of an identifier that are kept on one line
 FORECAST_SHOWN = 5.0  # years ahead, or the horizon closest to it
 
 
@@ -72,10 +75,10 @@ def eyes_table(results: Results, pages: int) -> Table:
 
 
 def _row(eye: dict[Hashable, Any], pages: int) -> list[Cell]:
-    at = eye[NUMBER]
+    at, points = eye[NUMBER], eye["plr_points"] if eye["n_visits"] >= MIN_VISITS else math.nan
     return [
         Cell(str(at), sort=str(at), href=f"eyes/{page_name(at)}" if at <= pages else "", css="n"),
-        Cell(eye[c.PATIENT]),
+        Cell(eye[c.PATIENT], css="key" if len(eye[c.PATIENT]) <= UNBROKEN else ""),
         Cell(eye[c.EYE]),
         number_cell(count(eye["n_visits"]), eye["n_visits"]),
         number_cell(number(eye["years_followed"], 1), eye["years_followed"]),
@@ -87,7 +90,7 @@ def _row(eye: dict[Hashable, Any], pages: int) -> list[Cell]:
         number_cell(probability(eye["p_faster_1"]), eye["p_faster_1"]),
         number_cell(number(eye["md_slope"]), eye["md_slope"]),
         number_cell(p_value(eye["md_slope_p"]), eye["md_slope_p"]),
-        number_cell(count(eye["plr_points"]), eye["plr_points"]),
+        number_cell(count(points), points),
         number_cell(p_value(eye["poplr_p"]), eye["poplr_p"]),
         number_cell(estimate(eye["md_median"], eye["md_lower"], eye["md_upper"], 1), eye["md_median"]),
     ]

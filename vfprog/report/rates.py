@@ -54,7 +54,19 @@ def _truth_words(truth: pd.DataFrame) -> list[str]:
         sentences.append(
             f"After {n} visits the rate's RMSE less that of the least-squares slope: {'; '.join(said)}."
         )
-    return sentences
+    return [*sentences, *_second_view_words(truth)]
+
+
+def _second_view_words(truth: pd.DataFrame) -> list[str]:
+    """What the nerve fibre layer does to the error of rates, for better or worse."""
+    rmse = truth[truth["eyes"] == "all"].pivot_table(index="n_visits", columns="estimator", values="rmse")
+    if "fields_alone" not in rmse:
+        return []
+    said = [
+        f"{number(row['vfprog'], 3)} after {n} visits, {number(row['fields_alone'], 3)} from fields alone"
+        for n, row in rmse.iterrows()
+    ]
+    return [f"With the nerve fibre layer the rate's RMSE is {'; '.join(said)} (dB/year)."]
 
 
 def _standing(cell: dict[str, float]) -> str:
@@ -129,7 +141,11 @@ def regions_table(regions: pd.DataFrame) -> Table:
         *(f"P(< {MINUS}{rate})" for rate in ("0.5", "1", "2")),
         *("Least squares", "Locations"),
     )
-    return Table("Rates by region (sectors of the optic disc after Garway-Heath)", labels, rows)
+    caption = (
+        "Rates by region (sectors of the optic disc after Garway-Heath); least squares after visits that stray as "
+        "wholes and what first fields lack are taken out"
+    )
+    return Table(caption, labels, rows)
 
 
 def milestones(rate: pd.Series) -> list[tuple[str, str, str]]:
@@ -141,6 +157,7 @@ def milestones(rate: pd.Series) -> list[tuple[str, str, str]]:
             f"{probability(rate[f'p_reaches_{md}_in_{years}'])} within {years} years" for years in (5, 10)
         )
         said = "reached" if median == 0 else f"{_years(median)} ({_years(lower)} to {_years(upper)})"
+        said = "beyond 50" if np.isinf(lower) else said
         rows.append(
             (
                 f"Years until a mean TD of {MINUS}{md} dB",

@@ -9,6 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from vfprog import columns as c
+from vfprog.perimetry.weighted_slope import AGEING
 from vfprog.plots.series import mean_thickness, rate_line
 from vfprog.report.format import MISSING, interval, number, percent, quantity
 from vfprog.report.svg import thickness_chart
@@ -28,7 +29,11 @@ def structure_rows(rate: pd.Series) -> list[tuple[str, str, str]]:
         return []
     if np.isnan(rate[SLOPE]):
         return [
-            ("Slope of the nerve fibre layer", MISSING, "fewer than three scans: the rate is of fields alone")
+            (
+                "Slope of the nerve fibre layer",
+                MISSING,
+                "fewer than three scans beside fields that are used: the rate is of fields alone",
+            )
         ]
     alone = interval(rate["fields_alone_lower"], rate["fields_alone_upper"])
     slope = interval(rate["rnfl_lower"], rate["rnfl_upper"])
@@ -41,13 +46,16 @@ def structure_rows(rate: pd.Series) -> list[tuple[str, str, str]]:
         (
             "Slope of the nerve fibre layer",
             f"{number(rate[SLOPE])} \N{MICRO SIGN}m/year",
-            f"95 % interval {slope}; mean of the sectors, least squares; healthy eyes lose about 0.2",
+            f"95 % interval {slope}; mean of the sectors, least squares; healthy eyes lose about {number(AGEING, 1)}",
         ),
     ]
 
 
-def eye_thickness_chart(used: pd.DataFrame, rate: pd.Series, sectors: Sequence[str]) -> Markup:
-    """Mean thickness over an eye's visits, with its slope where there is one; empty without a scan."""
+def eye_thickness_chart(used: pd.DataFrame, rate: pd.Series, sectors: Sequence[str], until: float) -> Markup:
+    """Mean thickness over an eye's visits, with its slope where there is one; empty without a scan.
+
+    ``until`` (years) is where the chart of mean TD above it ends: both have one axis of time.
+    """
     if not sectors:
         return Markup()
     mean = mean_thickness(used, sectors)
@@ -62,12 +70,8 @@ def eye_thickness_chart(used: pd.DataFrame, rate: pd.Series, sectors: Sequence[s
         else None
     )
     said = f"; slope {number(rate[SLOPE])} micrometres/year" if known else ""
-    return thickness_chart(
-        years,
-        micrometres,
-        line,
-        f"Mean thickness of the nerve fibre layer over {quantity(len(years), 'scan')}{said}",
-    )
+    label = f"Mean thickness of the nerve fibre layer over {quantity(len(years), 'scan')}{said}"
+    return thickness_chart(years, micrometres, line, until, label)
 
 
 def structure_words(rates: pd.DataFrame) -> list[str]:
@@ -83,6 +87,6 @@ def structure_words(rates: pd.DataFrame) -> list[str]:
     return [
         f"Rates are of fields and nerve fibre layer together in the {quantity(len(scanned), 'eye')} of three scans or "
         f"more. The second view moves a rate by {number(moved)} dB/year on average, and the 95 % interval is "
-        f"{number(width)} dB/year wide, {number(alone)} from fields alone. Of these eyes {percent(thinning)} thin with "
-        "the whole 95 % interval."
+        f"{number(width)} dB/year wide, {number(alone)} from fields alone. Of these eyes {percent(thinning)} thin: the "
+        f"whole 95 % interval lies below 0; ageing alone takes about {number(AGEING, 1)} \N{MICRO SIGN}m/year."
     ]

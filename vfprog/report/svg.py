@@ -32,6 +32,7 @@ from vfprog.plots.style import (
 
 SIDE = 20  # pixels of a cell
 PIXELS = SIDE / CELL  # a degree
+LEAST_MICROMETRES = 10.0  # that a chart of thickness spans, or noise fills it
 TICK_GAP = 45  # pixels between two ticks, at least about
 
 
@@ -254,13 +255,20 @@ def md_chart(
     return chart.render(label)
 
 
-def thickness_chart(years: np.ndarray, thickness: np.ndarray, line: RateLine | None, label: str) -> Markup:
-    """Mean thickness of the nerve fibre layer (micrometres, at ``years`` since the first field) and its slope."""
+def thickness_chart(
+    years: np.ndarray, thickness: np.ndarray, line: RateLine | None, until: float, label: str
+) -> Markup:
+    """Mean thickness of the nerve fibre layer (micrometres, at ``years`` since the first field) and its slope.
+
+    The axis of time runs from 0 to ``until``, that of thickness over ``LEAST_MICROMETRES`` at least.
+    """
     bounds = [] if line is None else [line.lower, line.upper]
+    middle = (thickness.max() + thickness.min()) / 2
+    least = middle + LEAST_MICROMETRES * np.array([-0.5, 0.5])
     chart = Chart(
         (720, 240),
-        np.concatenate([[0.0], years]),
-        np.concatenate([thickness, *bounds]),
+        np.concatenate([[0.0, until], years]),
+        np.concatenate([thickness, least, *bounds]),
         ("Years since the first field", "Thickness (\N{MICRO SIGN}m)"),
     )
     if line is not None:

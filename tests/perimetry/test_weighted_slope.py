@@ -101,11 +101,14 @@ def test_level_alone_tells_nothing(score):
 
 
 def test_structure_worsens_as_it_thins():
-    z = structure_score(*scans(400, 8, slope=-2.2))
-    still = structure_score(*scans(3000, 8, slope=-AGEING, seed=1))
+    z = structure_score(*scans(400, 8, slope=-2.0))
+    still = structure_score(*scans(3000, 8, seed=1))
     assert still.mean() == pytest.approx(0, abs=0.06)
     assert z.mean() > 3
     assert still.std() == pytest.approx(1.0, abs=0.08)
+    thickness, mask, years = scans(50, 8, slope=-2.0)
+    turned = structure_score(thickness[:, ::-1], mask, years)
+    np.testing.assert_allclose(turned, -structure_score(thickness, mask, years), atol=1e-9)
     np.testing.assert_allclose(mean_slope(*scans(400, 8, slope=-2.0)).mean(), -2.0, atol=0.1)
 
 

@@ -133,13 +133,13 @@ def mean_thickness_slope(thickness: np.ndarray, mask: np.ndarray, years: np.ndar
 
 
 def structure_score(thickness: np.ndarray, mask: np.ndarray, years: np.ndarray) -> np.ndarray:
-    """Slope of the mean thickness of the nerve fibre layer's sectors over its standard error, ageing taken off.
+    """Slope of the mean thickness of the nerve fibre layer's sectors over its standard error, positive where it thins.
 
-    Positive where it thins faster than by age: (eye,), NaN for eyes with fewer than three scans. Parameters as
-    :func:`mean_thickness_slope`.
+    Ageing is left in it, or it would tell eyes of more scatter apart and no longer turn its sign with time. (eye,), NaN
+    for eyes with fewer than three scans. Parameters as :func:`mean_thickness_slope`.
     """
     slope, variance, _ = mean_thickness_slope(thickness, mask, years)
-    return -(slope + AGEING) / np.sqrt(variance)
+    return -slope / np.sqrt(variance)
 
 
 def mean_slope(thickness: np.ndarray, mask: np.ndarray, years: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import cycle, islice
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -38,7 +40,10 @@ def plot_rate_distortion(table: pd.DataFrame, ax: Axes) -> Axes:
     The ELBO is minus their sum: it is the same along the dotted lines, and higher towards the lower left (Alemi et al.
     2018, ICML, "Fixing a broken ELBO").
     """
-    for colour, (size, rows) in zip(_colours(table), table.groupby("latent_dim"), strict=True):
+    sizes = table.groupby("latent_dim")
+    # Labels of sizes whose points coincide stand around them, not upon one another.
+    places = cycle([(6, 5), (6, -11), (-24, -4)])
+    for colour, (size, rows), place in zip(_colours(table), sizes, islice(places, len(sizes)), strict=True):
         ax.plot(rows["rate"], rows["distortion"], "o", ms=3, color=colour, alpha=0.6)
         mean = rows.groupby("beta")[["rate", "distortion"]].mean()
         ax.plot(mean["rate"], mean["distortion"], color=colour, label=f"{size} latents")
@@ -46,7 +51,7 @@ def plot_rate_distortion(table: pd.DataFrame, ax: Axes) -> Axes:
             ax.annotate(
                 f"β {beta:g}",
                 (rate, distortion),
-                (5, 4),
+                place,
                 textcoords="offset points",
                 color=colour,
                 fontsize="x-small",

@@ -58,13 +58,13 @@ def _table(points: pd.DataFrame, seeds: int) -> Table:
     shown["error"] = ("SE of evidence", 2)
     rows = [
         [
+            Cell("chosen" if point["chosen"] else ""),
             *(Cell(f"{point[name]:.3g}", css="n") for name in ("beta", "kl_weight", "latent_dim")),
             *(number_cell(number(point[name], digits), point[name]) for name, (_, digits) in shown.items()),
-            Cell("yes" if point["chosen"] else ""),
         ]
         for point in points.to_dict("records")
     ]
-    heads = headers("Beta", "1 / beta", "Latents", *(label for label, _ in shown.values()), "Chosen")
+    heads = headers("Choice", "Beta", "1 / beta", "Latents", *(label for label, _ in shown.values()))
     return Table(f"Means over {quantity(seeds, 'seed')}; SE: standard error over them", heads, rows)
 
 

@@ -28,7 +28,12 @@ def test_a_row_a_point_with_means_over_seeds(tmp_path: Path) -> None:
     labels = [header.label for header in shown.headers]
     assert "Retest error (dB)" not in labels  # of no point
     first = dict(zip(labels, [cell.text for cell in shown.rows[0]], strict=True))
-    assert (first["Beta"], first["1 / beta"], first["Latents"], first["Choice"]) == ("0.5", "2", "2", "chosen")
+    assert (first["Beta"], first["1 / beta"], first["Latents"], first["Choice"]) == (
+        "0.5",
+        "2",
+        "2",
+        "chosen",
+    )
     assert first["Evidence (nats)"] == "\N{MINUS SIGN}99.50"
     assert first["SE of evidence"] == "0.10"
     assert len(shown.rows) == 4 and shown.caption.startswith("Means over 2 seeds")

@@ -49,14 +49,14 @@ COLUMNS = {
     "c2st_accuracy": (
         "Two-sample",
         3,
-        "How often a classifier tells drawn rows from held-out ones, on patients it did not learn from, with its 95 % "
+        "How often a classifier tells drawn rows from held-out ones, on rows it did not learn from, with its 95 % "
         "interval; 0.5 is best.",
     ),
     "seconds": ("Training (s)", 0, "Seconds of training."),
 }
 KINDS = {
     "vae": "Variational autoencoder of an eye's series",
-    "field": "Nonlinear latent-variable model",
+    "field": "Latent-variable model",
     "two_view": "Deep information bottleneck of two views",
     "archetypes": "Deep archetypal analysis",
     "guided": "Property-guided latent space",

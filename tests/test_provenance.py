@@ -75,7 +75,7 @@ def changed_by_a_blank_line(file: Path, unedited: dict[str, str]) -> set[str]:
         ("data/preprocess.py", {"preprocess"}, {"train", "fit", "split", "report"}),
         ("data/readers/table.py", {"preprocess"}, {"train", "fit", "figures", "report"}),
         ("data/split.py", {"split", "train", "calibrate", "assess", "typical"}, {"preprocess", "report", "models"}),
-        ("forecast/rates.py", {"rates", "calibrate"}, {"train", "preprocess", "figures"}),
+        ("forecast/rates.py", {"rates"}, {"train", "calibrate", "preprocess", "figures"}),
         ("report/render.py", {"report"}, set(VERBS) - {"report"}),
         ("perimetry/poplr.py", {"rates"}, {"train", "preprocess", "split", "figures"}),
         ("columns.py", set(VERBS) - {"fetch", "schema"}, {"schema"}),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from scipy.stats import norm
 
 from vfprog.data.nerve_fibres import (
     AGEING,
     LEVEL_SD,
+    MEAN_AGEING,
     MEASUREMENT_SD,
     NORMAL,
     RESIDUAL,
@@ -47,6 +49,10 @@ def test_the_mean_thins_as_the_derivative_averaged_over_levels_says() -> None:
     step = 0.05 * np.eye(52)[:, None]
     means = [nerve_fibre_thickness(around + move, HEALTHY, GRID).mean(2) @ weights for move in (step, -step)]
     np.testing.assert_allclose(mean_thinning(td, GRID), (means[0] - means[1]) / 0.1, atol=2e-4)
+
+
+def test_the_mean_ages_as_its_sectors_do() -> None:
+    assert pytest.approx(AGEING * HEALTHY.mean(), abs=0.005) == MEAN_AGEING
 
 
 def test_an_eye_keeps_its_thickness_and_tests_scatter_about_it() -> None:

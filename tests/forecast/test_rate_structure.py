@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vfprog.config import Conditions, RatesConfig
-from vfprog.data.nerve_fibres import mean_thinning, simulate_nerve_fibres
+from vfprog.data.nerve_fibres import MEAN_AGEING, mean_thinning, simulate_nerve_fibres
 from vfprog.data.population import load_population
 from vfprog.data.simulate import simulate_series
 from vfprog.data.views import Views
@@ -19,7 +19,7 @@ from vfprog.forecast.rate_structure import DRIFT_SD, LOOSE
 from vfprog.forecast.rates import rate_tables
 from vfprog.perimetry.grid import load_grid
 from vfprog.perimetry.regression import linear_regression
-from vfprog.perimetry.weighted_slope import AGEING, mean_thickness_slope
+from vfprog.perimetry.weighted_slope import mean_thickness_slope
 
 GRID = load_grid("24-2")
 
@@ -51,7 +51,7 @@ def test_the_posterior_is_that_of_fields_and_thickness_as_one_joint_normal():
         seen = with_thickness @ cov @ with_thickness.T
         seen[:-1, :-1] += means @ slopes.covariance[eye] @ means.T
         seen[-1, -1] += LOOSE**2 * gain @ cov @ gain + DRIFT_SD**2 + scans.variance[eye]
-        measured = np.append(means @ slopes.slope[eye], scans.slope[eye] + AGEING)
+        measured = np.append(means @ slopes.slope[eye], scans.slope[eye] + MEAN_AGEING)
         residual = measured - with_thickness @ mean
         # Wander moves the fields alone.
         wander = np.append(means @ slopes.wander[eye] @ share, 0.0)
@@ -70,7 +70,7 @@ def test_the_posterior_is_that_of_fields_and_thickness_as_one_joint_normal():
 def test_thinning_says_that_an_eye_worsens_and_a_thick_layer_that_it_does_not():
     rates = [
         field_posterior(next(evidence(_views(1, 5, thinning), DEFAULT)), DEFAULT).rate.expectation()[0]
-        for thinning in (-4.0, -AGEING, 3.0)
+        for thinning in (-4.0, -MEAN_AGEING, 3.0)
     ]
     assert rates[0] < rates[1] - 0.02 < rates[2] - 0.04
 

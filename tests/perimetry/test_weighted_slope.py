@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from vfprog.data import nerve_fibres
 from vfprog.perimetry.noise import noise_sd
 from vfprog.perimetry.regression import linear_regression
 from vfprog.perimetry.weighted_slope import (
-    AGEING,
     function_score,
     mean_slope,
     mean_thickness_slope,
@@ -141,8 +139,3 @@ def test_sectors_that_each_stand_at_one_time_tell_no_slope():
     thickness, mask, years = scans(5, 6)
     mask &= np.eye(6, dtype=bool)
     assert np.isnan(mean_thickness_slope(thickness * mask, mask, years).slope).all()
-
-
-def test_ageing_is_that_of_simulated_layers():
-    mean = np.mean(list(nerve_fibres.NORMAL.values()))
-    assert pytest.approx(nerve_fibres.AGEING * mean, abs=0.01) == AGEING

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import repeat
-
 import pandas as pd
 
 from vfprog import columns as c
 from vfprog.data.nerve_fibres import THICKNESS_LIMITS
 
-FEWEST_SCANS = 3  # of an eye whose nerve fibre layer has a slope
+FEWEST_SCANS = 3  # of an eye whose nerve fibre layer has a slope; as many as MIN_VISITS of its score
 
 
 def with_thickness(fields: pd.DataFrame, sectors: list[str]) -> tuple[pd.DataFrame, list[str]]:
@@ -22,9 +20,7 @@ def with_thickness(fields: pd.DataFrame, sectors: list[str]) -> tuple[pd.DataFra
         number = pd.to_numeric(fields[name], errors="coerce")
         bad = fields[name].notna() & ~number.between(*THICKNESS_LIMITS)
         places = fields.loc[bad, [c.SOURCE, c.ROW]].itertuples(index=False, name=None)
-        wrong += [
-            (*at, column, cell) for at, column, cell in zip(places, repeat(name), fields.loc[bad, name])
-        ]
+        wrong += [(*at, name, cell) for at, cell in zip(places, fields.loc[bad, name], strict=True)]
         table[name] = number.where(~bad)
     if not wrong:
         return table, []

@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from vfprog.data.nerve_fibres import mean_thinning
+from vfprog.data.nerve_fibres import MEAN_AGEING, mean_thinning
 from vfprog.data.views import Views
 from vfprog.forecast.rate_prior import Means, group_means
 from vfprog.forecast.rate_slopes import UNKNOWN, Slopes
 from vfprog.perimetry.grid import load_grid
-from vfprog.perimetry.weighted_slope import AGEING, MeanSlope, mean_thickness_slope
+from vfprog.perimetry.weighted_slope import MeanSlope, mean_thickness_slope
 
-LOOSE = 2.0  # SD between eyes of how much they thin with their sight, as a share of what is expected
+# SD between eyes of how much they thin with their sight, as a share of what is expected: rates of layers and of fields
+# go together only loosely.
+LOOSE = 2.0
 DRIFT_SD = 0.3  # micrometres/year
 
 
@@ -47,7 +49,7 @@ def joint_means(slopes: Slopes, thinning: MeanSlope, groups: np.ndarray) -> Mean
     last = np.broadcast_to(of_eye, (*groups.shape[:-2], 1, groups.shape[-1]))
     means = group_means(slopes, np.concatenate([groups, last], axis=-2))
     known = np.isfinite(thinning.slope)
-    measured = np.where(known, thinning.slope + AGEING, 0.0)
+    measured = np.where(known, thinning.slope + MEAN_AGEING, 0.0)
     error = np.where(known, thinning.variance + DRIFT_SD**2, UNKNOWN)
     means.slope[..., -1] = measured.reshape(-1, *between)
     for covariance in (means.error, means.wander):

@@ -34,7 +34,6 @@ FURTHEST = 30.0  # standard deviations; erfcx overflows a little further out
 VISIT_SCATTER = 2.0
 VISIT_DEGREES = 5.0
 
-AGEING = 0.21  # micrometres/year that the mean of healthy sectors thins
 SECTOR_SD = 5.0  # micrometres, of one measurement of a nerve fibre layer sector
 STRUCTURE_DEGREES = 4.0  # of freedom that it weighs against the eye's own scatter
 

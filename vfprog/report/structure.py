@@ -9,7 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from vfprog import columns as c
-from vfprog.perimetry.weighted_slope import AGEING
+from vfprog.data.nerve_fibres import MEAN_AGEING
 from vfprog.plots.series import mean_thickness, rate_line
 from vfprog.report.format import MISSING, interval, number, percent, quantity
 from vfprog.report.svg import thickness_chart
@@ -46,7 +46,7 @@ def structure_rows(rate: pd.Series) -> list[tuple[str, str, str]]:
         (
             "Slope of the nerve fibre layer",
             f"{number(rate[SLOPE])} \N{MICRO SIGN}m/year",
-            f"95 % interval {slope}; mean of the sectors, least squares; healthy eyes lose about {number(AGEING, 1)}",
+            f"95 % interval {slope}; mean of sectors, least squares; ageing takes about {number(MEAN_AGEING, 1)}",
         ),
     ]
 
@@ -88,5 +88,5 @@ def structure_words(rates: pd.DataFrame) -> list[str]:
         f"Rates are of fields and nerve fibre layer together in the {quantity(len(scanned), 'eye')} of three scans or "
         f"more. The second view moves a rate by {number(moved)} dB/year on average, and the 95 % interval is "
         f"{number(width)} dB/year wide, {number(alone)} from fields alone. Of these eyes {percent(thinning)} thin: the "
-        f"whole 95 % interval lies below 0; ageing alone takes about {number(AGEING, 1)} \N{MICRO SIGN}m/year."
+        f"whole 95 % interval lies below 0; ageing alone takes about {number(MEAN_AGEING, 1)} \N{MICRO SIGN}m/year."
     ]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from vfprog import columns as c
-from vfprog.plots.series import mean_thickness
+from vfprog.plots.series import scan_means
 from vfprog.report.structure import eye_thickness_chart, structure_rows, structure_words
 
 SECTORS = ["a", "b"]
@@ -30,7 +30,7 @@ def _rate(slope: float = -2.0, rate: float = -0.5) -> pd.Series:
 
 
 def test_a_sector_missing_from_a_scan_does_not_move_its_mean():
-    mean = mean_thickness(_visits(), SECTORS)
+    mean = scan_means(_visits(), SECTORS)
     assert mean[:3].tolist() == pytest.approx([90, 88, 86])
     assert np.isnan(mean[3])
 

@@ -150,24 +150,39 @@ def mean_slope(thickness: np.ndarray, mask: np.ndarray, years: np.ndarray) -> np
     return np.where(sxx > 0, slope, np.nan)
 
 
-def _mean_slopes(thickness: np.ndarray, mask: np.ndarray, years: np.ndarray) -> Slopes:
-    """Slopes of the mean over sectors: (eye, 1).
+def mean_thickness(thickness: np.ndarray, mask: np.ndarray, years: np.ndarray) -> np.ndarray:
+    """Mean over sectors of each scan, micrometres: (eye, visit), of no meaning without a scan.
 
     Sectors stand about their own means, so that one missing from a scan does not move that scan's mean, and these
     about the slope that sectors have in common, so that one measured only early or late takes nothing from it.
+    Parameters as :func:`mean_thickness_slope`.
     """
-    scanned = mask.sum(2)
+    change = _common_slope(thickness, mask, years)[0][:, None] * years
+    flat = thickness - mask * change[:, :, None]
+    level = mean_level(flat, mask)
+    sectors = np.maximum(mask.any(1).sum(1), 1)
+    mean = (flat - mask * level[:, None]).sum(2) / np.maximum(mask.sum(2), 1)
+    return mean + (level.sum(1) / sectors)[:, None] + change
+
+
+def _common_slope(
+    thickness: np.ndarray, mask: np.ndarray, years: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Slope that an eye's sectors have in common, and their sum of squared times: two arrays (eye,)."""
     t = mask * (years[:, :, None] - mean_level(mask * years[:, :, None], mask)[:, None])
     sxx = np.einsum("evs,evs->e", t, t)
-    pooled = np.einsum("evs,evs->e", t, thickness) / np.where(sxx > 1e-9, sxx, np.inf)
-    flat = thickness - mask * pooled[:, None, None] * years[:, :, None]
-    away = flat - mask * mean_level(flat, mask)[:, None]
-    mean = away.sum(2) / np.maximum(scanned, 1)
+    return np.einsum("evs,evs->e", t, thickness) / np.where(sxx > 1e-9, sxx, np.inf), sxx
+
+
+def _mean_slopes(thickness: np.ndarray, mask: np.ndarray, years: np.ndarray) -> Slopes:
+    """Slopes of the mean over sectors: (eye, 1)."""
+    scanned = mask.sum(2)
+    mean = mean_thickness(thickness, mask, years) * (scanned > 0)
     found = slopes(mean[:, :, None], (scanned > 0)[:, :, None], years)
     # What the sectors know of a common slope, as so many whole scans: all of it where none is missing.
     sectors = scanned.sum(1) / np.maximum((scanned > 0).sum(1), 1)
-    known = sxx / np.maximum(sectors, 1)
-    return Slopes(found.slope + pooled[:, None], np.where(known > 1e-9, known, 0.0)[:, None], found.rest)
+    known = _common_slope(thickness, mask, years)[1] / np.maximum(sectors, 1)
+    return Slopes(found.slope, np.where(known > 1e-9, known, 0.0)[:, None], found.rest)
 
 
 class _Changes(NamedTuple):

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from vfprog import columns as c
 from vfprog.config import PlotsConfig
 from vfprog.perimetry.regression import Z95
+from vfprog.perimetry.weighted_slope import mean_thickness
 from vfprog.plots.fields import plot_field
 from vfprog.plots.results import evenly_spaced
 from vfprog.plots.style import FORECAST, MEASURED, MUTED, PALETTE, RATE
@@ -42,19 +43,15 @@ def rate_line(years: np.ndarray, mtd: np.ndarray, rate: tuple[float, float, floa
     return RateLine(corners, line, np.minimum(one, other), np.maximum(one, other))
 
 
-def mean_thickness(visits: pd.DataFrame, sectors: Sequence[str]) -> pd.Series:
+def scan_means(visits: pd.DataFrame, sectors: Sequence[str]) -> pd.Series:
     """Mean thickness of the nerve fibre layer's ``sectors`` (columns) at each visit, micrometres; NaN without a scan.
 
-    Neither a sector missing from one scan nor one measured only early or late moves the mean: sectors stand about the
-    slope that they have in common.
+    See :func:`~vfprog.perimetry.weighted_slope.mean_thickness`.
     """
-    values, years = visits[list(sectors)].apply(pd.to_numeric), visits[c.YEARS]
-    times = values.notna().mul(years, axis=0).where(values.notna())
-    apart = times - times.mean()
-    spread = (apart**2).sum(axis=None)
-    change = (apart * values).sum(axis=None) / spread * years if spread > 0 else 0 * years
-    flat = values.sub(change, axis=0)
-    return (flat - flat.mean()).mean(axis=1) + flat.mean().mean() + change
+    values = visits[list(sectors)].apply(pd.to_numeric)
+    mask, years = values.notna().to_numpy(), visits[c.YEARS].to_numpy(float)
+    mean = mean_thickness(values.fillna(0.0).to_numpy()[None], mask[None], years[None])[0]
+    return pd.Series(np.where(mask.any(1), mean, np.nan), index=visits.index)
 
 
 def plot_md_series(visits: pd.DataFrame, rate: pd.Series, forecast: pd.DataFrame, ax: Axes) -> Axes:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from vfprog import columns as c
 from vfprog.data.nerve_fibres import MEAN_AGEING
-from vfprog.plots.series import mean_thickness, rate_line
+from vfprog.plots.series import rate_line, scan_means
 from vfprog.report.format import MISSING, interval, number, percent, quantity
 from vfprog.report.svg import thickness_chart
 
@@ -58,7 +58,7 @@ def eye_thickness_chart(used: pd.DataFrame, rate: pd.Series, sectors: Sequence[s
     """
     if not sectors:
         return Markup()
-    mean = mean_thickness(used, sectors)
+    mean = scan_means(used, sectors)
     scanned = mean.notna().to_numpy()
     if not scanned.any():
         return Markup()

@@ -19,7 +19,7 @@ from vfprog.data.readers import read_cohort
 from vfprog.data.simulate import simulate_series
 from vfprog.data.views import Views, views_from_visits
 from vfprog.forecast import detection
-from vfprog.forecast.detection import RATE_SD, VISITS, Detector, ScoreModel, fit_detector
+from vfprog.forecast.detection import RATE_SD, Detector, ScoreModel, fit_detector, scores
 from vfprog.perimetry.grid import load_grid
 
 OPTIONS = RatesConfig(prevalence=0.3)
@@ -106,16 +106,42 @@ def test_eyes_of_which_nothing_is_known_keep_the_prevalence_and_no_flag(detector
     assert len(detector.detect(stable[:0]).flagged) == 0
 
 
-def test_p_progressing_rises_with_the_score_at_given_times(detector):
+@pytest.mark.parametrize("view", ["function", "structure"])
+def test_p_progressing_rises_with_each_score_at_given_times(detector, view):
     z = np.linspace(-60, 60, 400)
     years = np.tile(np.arange(8) / 2, (400, 1))
-    log_bayes = detector.function.log_bayes(z, years, np.ones(years.shape, bool))
+    log_bayes = getattr(detector, view).log_bayes(z, years, np.ones(years.shape, bool))
     assert (np.diff(log_bayes) > 0).all() and np.isfinite(log_bayes).all()
+
+
+def test_both_views_are_one_path_that_stands_still_or_moves_in_both(detector, stable):
+    """The odds against the integral over both paces, each view at the times at which it was taken."""
+    first = stable[:3].first(6)
+    assert first.measured is not None and first.thickness is not None
+    measured = first.measured.copy()
+    measured[:, 1] = False  # a visit without a scan
+    views = replace(first, measured=measured, thickness=first.thickness * measured)
+    scored = np.stack(scores(views), 1)
+    found = detector.detect(views).log_odds
+    for eye in range(3):
+        log_bayes = 0.0
+        for z, model, taken in zip(
+            scored[eye], (detector.function, detector.structure), (slice(None), [0, 2, 3, 4, 5]), strict=True
+        ):
+            years = views.years[eye][taken]
+            away = years - years.mean()
+            sxx = (away**2).sum()
+            decay = np.exp(-np.abs(years[:, None] - years) / detection.WANDER_YEARS)
+            c = np.sqrt(model.noise + model.wander * np.log1p(away @ decay @ away / sxx))
+            t = RATE_SD * model.gain * np.sqrt(sxx)
+            moving = quad(lambda d, z=z, t=t, c=c: 2 * norm.pdf(d, 0, t) * norm.pdf(z, d, c), 0, 12 * t)[0]
+            log_bayes += np.log(moving / norm.pdf(z, 0, c))
+        assert found[eye] == pytest.approx(np.log(0.3 / 0.7) + log_bayes, rel=1e-6)
 
 
 @pytest.mark.parametrize("z", [-1.5, 0.0, 2.5])
 def test_p_progressing_is_the_posterior_of_its_two_hypotheses(z):
-    model = ScoreModel(noise=1.5, wander=2.0, gain=1.8, thresholds=(0.5,) * len(VISITS))
+    model = ScoreModel(noise=1.5, wander=2.0, gain=1.8)
     years = np.array([[0.0, 0.5, 1.5, 2.0, 4.0]])
     away = years[0] - years[0].mean()
     sxx = (away**2).sum()
@@ -139,10 +165,10 @@ def test_the_card_holds_the_whole_detector(detector, stable):
     again = Detector.from_card(json.loads(json.dumps(detector.to_card())))
     assert again == detector
     card = detector.to_card()
-    card["joint"]["thresholds"] = card["joint"]["thresholds"][:-1]
-    with pytest.raises(ValueError, match="thresholds of joint: 17, not 18"):
+    card["joint_thresholds"] = card["joint_thresholds"][:-1]
+    with pytest.raises(ValueError, match="thresholds of the detector: 17, not 18"):
         Detector.from_card(card)
-    assert min(detector.function.thresholds + detector.joint.thresholds) >= OPTIONS.prevalence
+    assert min(detector.thresholds + detector.joint_thresholds) >= OPTIONS.prevalence
 
 
 def test_without_training_intervals_the_usual_one_serves():

@@ -59,7 +59,7 @@ def test_what_learned_from_a_benchmark_is_never_shipped(released: Path, tmp_path
 
 
 @pytest.mark.parametrize(
-    "part, within", [("residual", None), ("visits_0.01", "rate_prior"), ("joint", "detector")]
+    "part, within", [("residual", None), ("visits_0.01", "rate_prior"), ("structure", "detector")]
 )
 def test_a_damaged_model_is_refused_and_nothing_is_left(
     part: str, within: str | None, released: Path, tmp_path: Path

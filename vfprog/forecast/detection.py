@@ -1,16 +1,18 @@
-"""Is an eye progressing? A score that never sees the level, its probability, and a threshold with known false alarms.
+"""Is an eye progressing? A probability that never sees the level, and a threshold of known false alarms.
 
-The score z of an eye (a weighted slope over its standard error, see :mod:`~vfprog.perimetry.weighted_slope`) is
-compared under two hypotheses, c being the SD of z in an eye that does not change:
+An eye's path through both views, fields and nerve fibre layer, is straight: it stands still in both, or it is
+progressing and moves in both, each at a pace of its own. Each view is reduced to a score z, a weighted slope over its
+standard error (see :mod:`~vfprog.perimetry.weighted_slope`):
 
-    stable       z ~ N(0, c^2),            c^2 = noise + wander log(1 + u(times))
-    progressing  z ~ N(d, c^2), d = |N(0, T^2)|,  T = RATE_SD gain sqrt(Sxx)
+    stable       z_v ~ N(0, c_v^2),              c_v^2 = noise + wander log(1 + u(times of v))
+    progressing  z_v ~ N(d_v, c_v^2), d_v = |N(0, T_v^2)|,  T_v = RATE_SD gain_v sqrt(Sxx of v)
 
-Locations wander over years, which over a long series looks like change: u, the variance of a slope through an
-Ornstein-Uhlenbeck path relative to white noise, says how much so at the eye's own times; in logs, because the eye's own
-scatter, which z is divided by, takes up its share of the wander. ``noise``, ``wander`` and ``gain`` come from simulated
-eyes, as do the thresholds, one for each number of visits, so that the share of stable eyes flagged is the configured
-one however long the series. Level enters none of this: at given times p is an increasing function of z alone.
+so that log Bayes factors of views add up, a view that is not there adding 0. Locations wander over years, which over a
+long series looks like change: u, the variance of a slope through an Ornstein-Uhlenbeck path relative to white noise,
+says how much so at the eye's own times; in logs, because the eye's own scatter, which z is divided by, takes up its
+share of the wander. ``noise``, ``wander`` and ``gain`` come from simulated eyes, as do the thresholds, one for each
+number of visits, so that the share of stable eyes flagged is the configured one however long the series. Level enters
+none of this: at given times the probability rises with either score, and is a function of the scores alone.
 """
 
 from __future__ import annotations
@@ -71,22 +73,19 @@ class Detection:
 
 @dataclass(frozen=True)
 class ScoreModel:
-    """What one score does in stable and in progressing eyes.
+    """What one view's score does in stable and in progressing eyes.
 
     Attributes
     ----------
     noise, wander : float
         c^2 = noise + wander log(1 + u).
     gain : float
-        Expected score of an eye that loses 1 dB/year, over sqrt(Sxx), 1 / years.
-    thresholds : tuple of float
-        Of p_progressing, at each number of ``VISITS``.
+        Expected score of an eye whose field loses 1 dB/year, over sqrt(Sxx), 1 / years.
     """
 
     noise: float
     wander: float
     gain: float
-    thresholds: tuple[float, ...]
 
     def log_bayes(self, z: np.ndarray, years: np.ndarray, visits: np.ndarray) -> np.ndarray:
         """Log Bayes factor of progression against stability: (eye,); 0 where z is NaN.
@@ -96,6 +95,7 @@ class ScoreModel:
         z : array (eye,)
         years : array (eye, visit)
         visits : array (eye, visit) of bool
+            At which the view was taken.
         """
         sxx, u = _times(years, visits)
         c2 = self.noise + self.wander * np.log1p(u)
@@ -106,21 +106,26 @@ class ScoreModel:
         log_bayes = np.log(2) + at**2 / 2 + log_ndtr(at) - 0.5 * np.log(v2)
         return np.where(np.isfinite(z), log_bayes, 0.0)
 
-    def threshold(self, n_visits: np.ndarray) -> np.ndarray:
-        """Threshold of p_progressing at each number of visits, (eye,)."""
-        return np.interp(n_visits, VISITS, self.thresholds)
-
 
 @dataclass(frozen=True)
 class Detector:
-    """Detection from fields alone, and from fields and nerve fibre layer together.
+    """Detection from fields, and from the nerve fibre layer beside them.
 
-    ``prevalence`` is the prior probability that an eye progresses.
+    Attributes
+    ----------
+    prevalence : float
+        Prior probability that an eye progresses.
+    function, structure : ScoreModel
+        Of the fields and of the nerve fibre layer.
+    thresholds, joint_thresholds : tuple of float
+        Of the probability, at each number of ``VISITS``: from fields alone, and from both views.
     """
 
     prevalence: float
     function: ScoreModel
-    joint: ScoreModel
+    structure: ScoreModel
+    thresholds: tuple[float, ...]
+    joint_thresholds: tuple[float, ...]
 
     def detect(self, views: Views) -> Detection:
         """Judge eyes; those with fewer than three visits at different times keep the prevalence and no flag.
@@ -131,17 +136,15 @@ class Detector:
         return Detection(*(np.concatenate(list(part)) for part in zip(*parts, strict=True)))
 
     def _detect(self, views: Views) -> tuple[np.ndarray, np.ndarray]:
-        z, structure = scores(views)
+        z, layer = scores(views)
         tested = np.any(views.mask, axis=2)
-        n = tested.sum(1)
-        both = np.isfinite(structure) & np.isfinite(z)
-        log_bayes = np.where(
-            both,
-            self.joint.log_bayes(joint_score(z, structure), views.years, tested),
-            self.function.log_bayes(z, views.years, tested),
-        )
-        threshold = np.where(both, self.joint.threshold(n), self.function.threshold(n))
-        return log_bayes + logit(self.prevalence), np.where(np.isfinite(z), threshold, 1.0)
+        both = np.isfinite(z) & np.isfinite(layer)
+        log_odds = logit(self.prevalence) + self.function.log_bayes(z, views.years, tested)
+        if views.measured is not None:
+            scanned = np.any(views.measured, axis=2)
+            log_odds += self.structure.log_bayes(np.where(both, layer, np.nan), views.years, scanned)
+        alone, joint = (np.interp(tested.sum(1), VISITS, t) for t in (self.thresholds, self.joint_thresholds))
+        return log_odds, np.where(np.isfinite(z), np.where(both, joint, alone), 1.0)
 
     def to_card(self) -> dict[str, Any]:
         """JSON content."""
@@ -154,16 +157,14 @@ class Detector:
         Raises
         ------
         ValueError
-            If a score has thresholds at other numbers of visits than ``VISITS``.
+            If there are thresholds at other numbers of visits than ``VISITS``.
         """
-        for name in ("function", "joint"):
-            if len(card[name]["thresholds"]) != len(VISITS):
-                raise ValueError(f"thresholds of {name}: {len(card[name]['thresholds'])}, not {len(VISITS)}")
-        models = (
-            ScoreModel(**{**card[name], "thresholds": tuple(card[name]["thresholds"])})
-            for name in ("function", "joint")
-        )
-        return cls(card["prevalence"], *models)
+        thresholds = [tuple(card[name]) for name in ("thresholds", "joint_thresholds")]
+        for found in thresholds:
+            if len(found) != len(VISITS):
+                raise ValueError(f"thresholds of the detector: {len(found)}, not {len(VISITS)}")
+        function, structure = (ScoreModel(**card[name]) for name in ("function", "structure"))
+        return cls(card["prevalence"], function, structure, *thresholds)
 
 
 def scores(views: Views) -> tuple[np.ndarray, np.ndarray]:
@@ -172,11 +173,6 @@ def scores(views: Views) -> tuple[np.ndarray, np.ndarray]:
     if views.thickness is None or views.measured is None:
         return z, np.full(len(z), np.nan)
     return z, structure_score(views.thickness, views.measured, views.years)
-
-
-def joint_score(function: np.ndarray, structure: np.ndarray) -> np.ndarray:
-    """Both views in one score; NaN where one is: (eye,)."""
-    return function + structure
 
 
 def fit_detector(years: np.ndarray, visits: np.ndarray, options: RatesConfig, seed: int) -> Detector:
@@ -203,37 +199,39 @@ def fit_detector(years: np.ndarray, visits: np.ndarray, options: RatesConfig, se
     rate = truth.slope.mean(1)
     fast = rate < PROGRESSING_RATE
     expected = -rate[fast] * np.sqrt(_times(truth.years, truth.mask)[0][fast])
+    gain, layer_gain = (round(float(np.median(z / expected)), 4) for z in scores(progressing[fast]))
     firsts = [stable.first(n) for n in VISITS]
-    by_view = [scores(first) for first in [*firsts, progressing[fast]]]
-    functions = [z for z, _ in by_view]
-    joints = [joint_score(z, structure) for z, structure in by_view]
-    models = [
-        _fit_score(z, firsts, float(np.median(changing / expected)), options)
-        for *z, changing in (functions, joints)
-    ]
-    return Detector(options.prevalence, *models)
-
-
-def _fit_score(z: list[np.ndarray], firsts: list[Views], gain: float, options: RatesConfig) -> ScoreModel:
-    """Spread and thresholds from scores of stable eyes, one array (eye,) for each number of visits in ``firsts``.
-
-    c is matched where it matters, at the quantile beyond which eyes are flagged, with equal relative errors. The
-    quantile keeps a margin for its own sampling error, so that no more than the configured share is flagged.
-    """
+    scored = [scores(first) for first in firsts]
+    # Margin for the quantile's own sampling error, so that no more than the configured share is flagged.
     allowed = options.false_positives
     share = min(1 - allowed + MARGIN * np.sqrt(allowed * (1 - allowed) / SIMULATED_EYES), 1.0)
     usual = VISITS.index(USUAL_VISITS) + 1
-    wandered = np.array([np.log1p(_times(first.years, first.visits)[1]).mean() for first in firsts[:usual]])
-    c2 = np.array([(np.quantile(scored, share) / norm.ppf(share)) ** 2 for scored in z[:usual]])
+    noise, wander = _fit_spread([z for z, _ in scored[:usual]], firsts[:usual], share)
+    function = ScoreModel(noise, wander, gain)
+    # Simulated layers do not stray over the years and would be believed too much; real ones may, as fields do.
+    structure = replace(function, gain=layer_gain)
+    alone, joint = [], []
+    for (z, layer), first in zip(scored, firsts, strict=True):
+        alone.append(logit(options.prevalence) + function.log_bayes(z, first.years, first.visits))
+        joint.append(alone[-1] + structure.log_bayes(layer, first.years, first.visits))
+    thresholds = (
+        tuple(round(max(float(np.quantile(expit(odds), share)), options.prevalence), 5) for odds in view)
+        for view in (alone, joint)
+    )
+    return Detector(options.prevalence, function, structure, *thresholds)
+
+
+def _fit_spread(z: list[np.ndarray], firsts: list[Views], share: float) -> tuple[float, float]:
+    """Noise and wander of the score of fields ``z``, one array (eye,) for each of the ``firsts`` visits of stable eyes.
+
+    c is matched where it matters, at the quantile ``share`` beyond which eyes are flagged, with equal relative errors.
+    """
+    wandered = np.array([np.log1p(_times(first.years, first.visits)[1]).mean() for first in firsts])
+    c2 = np.array([(np.quantile(scored, share) / norm.ppf(share)) ** 2 for scored in z])
     # Noise alone, in visits close together, leaves no less than independent tests would.
     within = ([1 / VISIT_SCATTER, 0.0], [np.inf, np.inf])
     noise, wander = lsq_linear(np.stack([1 / c2, wandered / c2], axis=1), np.ones_like(c2), within).x
-    model = ScoreModel(round(float(noise), 4), round(float(wander), 4), round(gain, 4), ())
-    thresholds = []
-    for scored, first in zip(z, firsts, strict=True):
-        p = expit(model.log_bayes(scored, first.years, first.visits) + logit(options.prevalence))
-        thresholds.append(round(max(float(np.quantile(p, share)), options.prevalence), 5))
-    return replace(model, thresholds=tuple(thresholds))
+    return round(float(noise), 4), round(float(wander), 4)
 
 
 def _intervals(years: np.ndarray, visits: np.ndarray) -> np.ndarray:

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from vfprog.perimetry import weighted_slope as scoring
 from vfprog.perimetry.noise import noise_sd
 from vfprog.perimetry.regression import linear_regression
 from vfprog.perimetry.weighted_slope import (
     function_score,
     mean_slope,
     mean_thickness_slope,
+    moderated,
     slopes,
     structure_score,
     weighted_slope,
@@ -88,6 +90,31 @@ def test_visits_that_stray_together_are_held_against_the_score():
     own = function_score(straying, mask, years).std() / function_score(td, mask, years).std()
     assert plain > 2
     assert own < 0.75 * plain
+
+
+def test_variances_are_moderated_as_by_smyth():
+    """The posterior mean precision's inverse, under a scaled inverse chi-squared prior of so many degrees."""
+    assert moderated(np.array(4.0), np.array(30.0), np.array(6), 9.0) == pytest.approx((9 * 4 + 30) / 15)
+    assert moderated(np.array(4.0), np.array(0.0), np.array(0), 9.0) == 4.0
+    assert moderated(np.array(4.0), np.array(30.0), np.array(6), np.inf) == 4.0
+
+
+def test_restless_locations_weigh_less(monkeypatch):
+    """A tenth of an eye's locations, other ones in each, scatter three times as much as their level says."""
+    rng = np.random.default_rng(9)
+    series = []
+    for slope in (0.0, -0.3):
+        td, mask, years = eyes(800, 9, slope, seed=6)
+        restless = rng.random((800, 1, 52)) < 0.1
+        series.append((td + restless * 2.8 * noise_sd(td) * rng.standard_normal(td.shape), mask, years))
+    truth = np.repeat([0, 1], 800)
+
+    def auc() -> float:
+        return float(roc_auc_score(truth, np.concatenate([function_score(*one) for one in series])))
+
+    moderate = auc()
+    monkeypatch.setattr(scoring, "LOCATION_DEGREES", np.inf)
+    assert moderate > auc() + 0.015
 
 
 @pytest.mark.parametrize("score", FIELD_SCORES)

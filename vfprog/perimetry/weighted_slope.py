@@ -21,6 +21,9 @@ LOSS = np.array([2.7, 4, 4.3, 2.7, 1.4, 0.73, 0.27, 0.13, 0.07])
 LEAST_LOSS = 0.05
 BAND = -4.0  # dB; the locations above and those below have each their own scale of noise
 PSEUDO_DEGREES = 10.0  # of freedom that the expected noise weighs against an eye's own scatter
+# And that an eye's scatter weighs against a location's own. Fitted to residuals of Rotterdam's eyes: see
+# tests/benchmarks/location_scatter.py.
+LOCATION_DEGREES = 9.0
 MIN_VISITS = 3  # below, a line leaves no scatter
 
 # The pattern contrast: a share SLAB of the locations worsens by |N(0, (SLAB_RATE loss)^2)| dB/year, the others stand.
@@ -78,7 +81,7 @@ def weighted_slope(td: np.ndarray, mask: np.ndarray, years: np.ndarray) -> np.nd
     years : array (eye, visit)
         Time of each visit, any origin.
     """
-    return _weighted(_changes(td, mask, years))
+    return _weighted(_changes(td, mask, years, location_degrees=np.inf))
 
 
 def function_score(td: np.ndarray, mask: np.ndarray, years: np.ndarray) -> np.ndarray:
@@ -87,8 +90,11 @@ def function_score(td: np.ndarray, mask: np.ndarray, years: np.ndarray) -> np.nd
     The mean of the weighted slope, best where the whole field worsens as its level says, and of the pattern contrast,
     best where some locations do and the others stand. Both are divided by how far the weighted means of the eye's
     visits stray from a line, relative to independent tests, which noise shared by a visit's locations raises.
+
+    Locations that scatter more than others of their eye and level weigh less: their variances are moderated
+    (:func:`moderated`), which those of the weighted slope are not.
     """
-    changes = _changes(td, mask, years)
+    changes = _changes(td, mask, years, location_degrees=LOCATION_DEGREES)
     z = (_weighted(changes) + _contrast(changes)) / 2
     own, degrees = _visit_scatter(changes, mask, years)
     return z / np.sqrt((VISIT_DEGREES * VISIT_SCATTER + own) / (VISIT_DEGREES + degrees))
@@ -195,13 +201,14 @@ class _Changes(NamedTuple):
     away: np.ndarray  # fields without visit shifts, less the eye's level, dB
 
 
-def _changes(td: np.ndarray, mask: np.ndarray, years: np.ndarray) -> _Changes:
+def _changes(td: np.ndarray, mask: np.ndarray, years: np.ndarray, location_degrees: float) -> _Changes:
     level = mean_level(td, mask)
     fields = without_shift(td, mask, years)
     slope, sxx, rest = slopes(fields, mask, years)
     degrees = np.where(sxx > 0, np.maximum(mask.sum(1) - 2, 0), 0)
     expected = noise_sd(level) ** 2
-    variance = expected * _own_scale(rest / expected, degrees, level)
+    of_eye = expected * _own_scale(rest / expected, degrees, level)
+    variance = moderated(of_eye, rest, degrees, location_degrees)
     precision = np.where(degrees > 0, sxx, 0.0) / variance
     loss = np.maximum(np.interp(level, LOSS_LEVEL, LOSS), LEAST_LOSS)
     return _Changes(-slope * np.sqrt(precision), precision, variance, loss, fields - mask * level[:, None])
@@ -231,6 +238,17 @@ def _own_scale(relative: np.ndarray, degrees: np.ndarray, level: np.ndarray) -> 
         own, total = (relative * inside).sum(1), (degrees * inside).sum(1)
         scales.append(((PSEUDO_DEGREES + own) / (PSEUDO_DEGREES + total))[:, None])
     return np.where(low, *scales)
+
+
+def moderated(expected: np.ndarray, rest: np.ndarray, degrees: np.ndarray, pseudo: float) -> np.ndarray:
+    """Variance from a sum of squares ``rest`` of so many ``degrees`` of freedom, and one ``expected``: any one shape.
+
+    The expected one weighs as much as ``pseudo`` degrees of freedom; infinitely many leave it as it is (Smyth, Stat
+    Appl Genet Mol Biol 2004;3:3).
+    """
+    if np.isinf(pseudo):
+        return expected
+    return np.asarray((pseudo * expected + rest) / (pseudo + degrees))
 
 
 def _weighted(changes: _Changes) -> np.ndarray:

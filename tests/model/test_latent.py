@@ -29,6 +29,7 @@ from vfprog.model.residual import ResidualProcess
 from vfprog.model.summary import summarise
 from vfprog.model.trajectory import Path
 from vfprog.perimetry.grid import load_grid
+from vfprog.perimetry.weighted_slope import LOCATION_DEGREES
 
 seeds = st.integers(0, 2**31 - 1)
 methods = st.sampled_from(sorted(METHODS))
@@ -265,26 +266,29 @@ def test_nothing_is_predicted_below_the_floor() -> None:
     assert torch.equal(found.td[:, 0], path.floor) and torch.equal(path.td, path.floor)
 
 
-def test_a_restless_eye_has_its_own_scatter() -> None:
+def test_a_restless_eye_and_a_restless_location_have_their_own_scatter() -> None:
     noise = torch.full((3, 5), 2.0, dtype=torch.float64)
     td = -3 + 2 * torch.randn(3, 400, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     td[1] = -3 + 3 * (td[1] + 3)
+    td[0, :, 2] = -3 + 4 * (td[0, :, 2] + 3)
     mask = torch.ones_like(td, dtype=torch.bool)
     mask[2, 1:] = False
     summary = summarise(td, mask)
     found = own_scatter(summary, noise)
     for eye in range(3):
         tests = td[eye, mask[eye].any(1)].numpy()
-        degrees = 5 * (len(tests) - 1)
-        squares = ((tests - tests.mean(0)) ** 2).sum() / 4 / USUAL_SCATTER
-        expected = np.sqrt((PSEUDO_TESTS + squares) / (PSEUDO_TESTS + degrees))
-        assert found[eye].item() == pytest.approx(expected)
-    assert found[2] == 1 and 2.7 < found[1] < 3.3
+        degrees = len(tests) - 1
+        squares = ((tests - tests.mean(0)) ** 2).sum(0) / 4 / USUAL_SCATTER
+        of_eye = (PSEUDO_TESTS + squares.sum()) / (PSEUDO_TESTS + 5 * degrees)
+        expected = np.sqrt((LOCATION_DEGREES * of_eye + squares) / (LOCATION_DEGREES + degrees))
+        np.testing.assert_allclose(found[eye].numpy(), expected)
+    assert (found[2] == 1).all() and ((found[1] > 2.7) & (found[1] < 3.6)).all()
+    assert found[0, 2] > 3 * found[0, 1]
     series = Series(td, mask, torch.arange(400.0).expand(3, -1).double(), torch.tensor([400, 400, 1]))
     method = random_method(0, "static")
     linear = method.encoded(series)
     usual = method.vae.model.noise(linear.known.level).detach()
-    torch.testing.assert_close(linear.known.noise, usual * own_scatter(summary, usual)[:, None])
+    torch.testing.assert_close(linear.known.noise, usual * own_scatter(summary, usual))
 
 
 def steady(shifts: list[float], slope: float = -1.0) -> Series:

@@ -139,7 +139,7 @@ class LatentTrajectory:
         share = summary.count / (summary.count + 1)
         level = share * summary.mean + (1 - share) * field
         noise = self.vae.model.noise(level)
-        noise = noise * own_scatter(summary, noise)[:, None]
+        noise = noise * own_scatter(summary, noise)
         if self.network:
             apart = self._beyond(summary, field, noise)
         known = Known(apart, level, noise, own_unrest(series))

@@ -10,6 +10,7 @@ from torch import Tensor
 from vfprog.data.series import Series
 from vfprog.model.least_squares import fit_lines
 from vfprog.model.summary import FieldSummary
+from vfprog.perimetry.weighted_slope import LOCATION_DEGREES
 
 PSEUDO_TESTS = 200.0  # about four visits
 USUAL_SCATTER = 0.85  # variance of a location's tests about their mean over the years, in units of s^2
@@ -73,13 +74,15 @@ def average(linears: list[Linear]) -> Linear:
 
 
 def own_scatter(summary: FieldSummary, noise: Tensor) -> Tensor:
-    """How much more or less an eye's tests scatter than ``noise`` (eye, location), dB, lets expect: a factor (eye,).
+    """How much more or less an eye's tests scatter than ``noise`` lets expect: a factor, (eye, location) like it.
 
-    Without it a restless eye's scatter passes for drift. Moderated as if ``PSEUDO_TESTS`` had scattered as expected.
+    Without it a restless eye's scatter passes for drift. That of the eye is moderated as if ``PSEUDO_TESTS`` had
+    scattered as expected, and that of each of its locations as if ``LOCATION_DEGREES`` had scattered as the eye does.
     """
-    degrees = (summary.count - 1).clamp(min=0).sum(1)
-    squares = (summary.squares / noise**2).sum(1) / USUAL_SCATTER
-    return ((PSEUDO_TESTS + squares) / (PSEUDO_TESTS + degrees)).sqrt()
+    degrees = (summary.count - 1).clamp(min=0)
+    squares = summary.squares / noise**2 / USUAL_SCATTER
+    of_eye = (PSEUDO_TESTS + squares.sum(1)) / (PSEUDO_TESTS + degrees.sum(1))
+    return ((LOCATION_DEGREES * of_eye[:, None] + squares) / (LOCATION_DEGREES + degrees)).sqrt()
 
 
 def own_unrest(series: Series) -> Tensor:

@@ -14,7 +14,8 @@ from vfprog.data import simulate as module
 from vfprog.data.population import load_population
 from vfprog.data.simulate import LEARNING, Simulated, TrueSeries, retest_series, simulate_series
 from vfprog.perimetry.deviation import load_norms
-from vfprog.perimetry.noise import noise_sd
+from vfprog.perimetry.grid import load_grid
+from vfprog.perimetry.noise import GROWTH, noise_sd
 from vfprog.perimetry.staircase import DIMMEST, FLOOR
 
 POPULATION = load_population()
@@ -60,6 +61,21 @@ def test_noise_has_the_spread_of_the_table() -> None:
     # Skewed towards loss where loss is mild.
     mild = noise[(level > -7) & (level < -3)]
     assert ((mild - mild.mean()) ** 3).mean() / mild.std() ** 3 < -0.5
+
+
+def test_noise_grows_outwards_but_where_little_is_seen() -> None:
+    series = simulated(4000, 4, ONLY_NOISE)
+    noise = series.td - series.level[:, None]
+    eccentricity = np.hypot(*load_grid("24-2").xy.T)
+    near, far = eccentricity < 10, eccentricity > 20
+    apart = (eccentricity[far].mean() - eccentricity[near].mean()) / 10
+    for low, high, expected in ((-5, -3, GROWTH**apart), (-2, 0, GROWTH**apart), (-20, -16, 1.0)):
+        sd = [
+            noise.transpose(0, 2, 1)[:, place][(level > low) & (level < high)].std()
+            for place in (near, far)
+            for level in [series.level[:, place]]
+        ]
+        assert sd[1] / sd[0] == pytest.approx(expected, rel=0.06), (low, high)
 
 
 def test_neighbours_err_together_and_distant_locations_do_not() -> None:

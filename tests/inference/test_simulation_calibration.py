@@ -84,5 +84,5 @@ def test_simulated_tests_come_from_the_paths_and_their_level() -> None:
     torch.testing.assert_close(
         simulated.known.level, model.vae.model.decoder(start)
     )  # without offset at the start
-    torch.testing.assert_close(simulated.known.noise, model.vae.model.noise(simulated.known.level))
+    torch.testing.assert_close(simulated.known.noise, model.method.noise(simulated.known.level))
     assert (simulated.series.td[~simulated.series.mask] == 0).all()

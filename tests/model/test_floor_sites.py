@@ -79,7 +79,7 @@ def censored(seed: int, name: str) -> tuple[Series, Dense, torch.Tensor, object]
     return series, dense(method, series, linear, 0), linear, method
 
 
-def sampled(whole: Dense, floored: np.ndarray, seed: int, draws: int = 1_000_000) -> np.ndarray:
+def sampled(whole: Dense, floored: np.ndarray, seed: int, draws: int = 2_200_000) -> np.ndarray:
     """Draws of x given the tests seen and that the others are at or below their values: by rejection."""
     rng = np.random.default_rng(seed)
     seen = ~floored

@@ -16,8 +16,9 @@ from vfprog.data.series import Series
 from vfprog.model import latent as module
 from vfprog.model.archetypes import ArchetypeDecoder
 from vfprog.model.field_vae import FieldVAE
-from vfprog.model.latent import FAR, LatentTrajectory
+from vfprog.model.latent import LatentTrajectory
 from vfprog.model.linear import (
+    FAR,
     PSEUDO_TESTS,
     USUAL_SCATTER,
     USUAL_UNREST,
@@ -287,7 +288,7 @@ def test_a_restless_eye_and_a_restless_location_have_their_own_scatter() -> None
     series = Series(td, mask, torch.arange(400.0).expand(3, -1).double(), torch.tensor([400, 400, 1]))
     method = random_method(0, "static")
     linear = method.encoded(series)
-    usual = method.vae.model.noise(linear.known.level).detach()
+    usual = method.noise(linear.known.level).detach()
     torch.testing.assert_close(linear.known.noise, usual * own_scatter(summary, usual))
 
 

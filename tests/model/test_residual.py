@@ -12,7 +12,7 @@ from scipy.linalg import expm
 
 from vfprog.model.residual import SCALES, START, ResidualProcess
 from vfprog.model.spatial import spatial_basis
-from vfprog.perimetry.noise import noise_sd
+from vfprog.perimetry.noise import growth, noise_sd
 from vfprog.perimetry.weighted_slope import LOSS, LOSS_LEVEL
 
 seeds = st.integers(0, 2**31 - 1)
@@ -85,3 +85,9 @@ def test_distance_from_start() -> None:
     assert ResidualProcess(XY).squared_distance_from_start().item() == pytest.approx(0, abs=1e-12)
     moved = ResidualProcess(XY, START | {"tau": START["tau"] + 2, "noise_own": START["noise_own"] - 1})
     assert moved.squared_distance_from_start().item() == pytest.approx(5, rel=1e-5)
+
+
+def test_noise_grows_outwards_as_perimetry_says() -> None:
+    level = np.random.default_rng(0).uniform(-35, 5, (4, 7, 5))
+    found = random_process(0).growth(torch.from_numpy(level))
+    np.testing.assert_allclose(found.numpy(), growth(level, XY.numpy()))

@@ -17,7 +17,7 @@ from vfprog.config import Conditions
 from vfprog.data.population import RESIDUAL_PROBABILITIES, SLOPE_SCALES, Population
 from vfprog.perimetry.deviation import load_norms
 from vfprog.perimetry.grid import load_grid
-from vfprog.perimetry.noise import noise_correlation, noise_sd
+from vfprog.perimetry.noise import growth, noise_correlation, noise_sd
 from vfprog.perimetry.regression import linear_regression
 from vfprog.perimetry.staircase import DIMMEST, FLOOR, field_test
 
@@ -216,8 +216,9 @@ def _wander(gaps: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _noise(population: Population, truth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Noise of a test, dB, with the population's SD and shape at each level: the shape of ``truth``."""
-    correlation = noise_correlation(load_grid("24-2").xy)
+    """Noise of a test, dB, with the SD of its level and place and the population's shape: the shape of ``truth``."""
+    xy = load_grid("24-2").xy
+    correlation = noise_correlation(xy)
     gaussian = rng.standard_normal(truth.shape) @ np.linalg.cholesky(correlation).T
     # Quantiles at evenly spaced Gaussian scores by level, so that one bilinear look-up turns the scores to noise.
     scores = np.linspace(-3.2, 3.2, 65)
@@ -235,4 +236,4 @@ def _noise(population: Population, truth: np.ndarray, rng: np.random.Generator) 
     shape = (1 - a) * ((1 - b) * from_probability[i, j] + b * from_probability[i, j + 1]) + a * (
         (1 - b) * from_probability[i + 1, j] + b * from_probability[i + 1, j + 1]
     )
-    return noise_sd(truth) * shape
+    return noise_sd(truth) * growth(truth, xy) * shape

@@ -77,7 +77,7 @@ def simulate(model: PathModel, eyes: Eyes) -> tuple[Eyes, Tensor]:
     """Eyes with the same visits and tests drawn, at the level where each starts, and their true paths."""
     start = model.path_dist(eyes.known.level).sample()[:, : model.vae.latent_dim]
     level = model.vae.model.decoder(start) + model.residual.scalars["offset"]
-    noise = model.vae.model.noise(level)
+    noise = model.method.noise(level)
     drawn = replace(eyes, known=Known(torch.zeros_like(level), level, noise, eyes.known.unrest))
     # Start and movement are independent given the component of drift, which depends on the level alone.
     paths = torch.cat([start, model.path_dist(level).sample()[:, start.shape[1] :]], 1)

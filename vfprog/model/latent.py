@@ -20,15 +20,14 @@ from vfprog.model.covariance import SeriesCovariance, SingleTests, Solved
 from vfprog.model.curvature import MANY_DRAWS, latent_draws, mean_change, moved_gram
 from vfprog.model.field_vae import FieldVAE
 from vfprog.model.floor_sites import at_or_below, lowest_recorded
-from vfprog.model.linear import Known, Linear, average, own_scatter, own_unrest
+from vfprog.model.linear import Known, Linear, average, own_scatter, own_unrest, stands_apart
 from vfprog.model.path_posterior import PathPosterior, PathPrior
 from vfprog.model.residual import SCALES, ResidualProcess
-from vfprog.model.summary import FieldSummary, summarise
+from vfprog.model.summary import summarise
 from vfprog.model.trajectory import Path, Prediction, alike_batches
 
 REFINEMENTS = 2  # after them the posterior mean moves by less than a tenth of its SD
 AVERAGES = 2  # after them the mean of the rate moves by less than a tenth of its SD
-FAR = 1.0  # SDs of the residual process; what stands further from the decoded field is taken as known
 
 
 @dataclass(frozen=True)
@@ -123,9 +122,9 @@ class LatentTrajectory:
     def encoded(self, series: Series) -> Linear:
         """Linear about the encoder's reading of all visits, as if the eye stood still.
 
-        What stands of the eye's median field beyond ``FAR`` SDs of the residual process is taken as known: a normal
-        process would pull a deep scotoma that the decoder does not know back to it. Without a network the mean of the
-        eye's tests stands for the decoded field.
+        What stands of the eye's median field far from the decoded one is taken as known (:func:`stands_apart`): a
+        normal process would pull a deep scotoma that the decoder does not know back to it. Without a network the mean
+        of the eye's tests stands for the decoded field.
         """
         summary = summarise(series.td, series.mask)
         if not self.network:
@@ -138,26 +137,17 @@ class LatentTrajectory:
             field = self.vae.model.decoder(start)
         share = summary.count / (summary.count + 1)
         level = share * summary.mean + (1 - share) * field
-        noise = self.vae.model.noise(level)
+        noise = self.noise(level)
         noise = noise * own_scatter(summary, noise)
         if self.network:
-            apart = self._beyond(summary, field, noise)
+            apart = stands_apart(summary, field, noise, self.residual)
         known = Known(apart, level, noise, own_unrest(series))
         return self.linear(series, start, torch.zeros_like(start), known)
 
-    def _beyond(self, summary: FieldSummary, field: Tensor, noise: Tensor) -> Tensor:
-        """What of the eye's median field lies more than ``FAR`` SDs from the decoded one: (eye, location), dB.
-
-        The posterior mode of a standing residual with Huber's density (Ann Math Stat 1964;35:73): normal within, with
-        long tails beyond.
-        """
-        residual = self.residual
-        varying = residual.spectrum("wander").mean() + residual.spectrum("noise").mean()
-        variance = residual.spectrum("standing").mean() + varying / summary.count.clamp(min=1)
-        reach = FAR * noise * variance.sqrt()
-        difference = summary.mean + summary.skew - field
-        beyond = difference.sign() * (difference.abs() - reach).clamp(min=0)
-        return torch.where(summary.mask, beyond, 0.0)
+    def noise(self, level: Tensor) -> Tensor:
+        """SD of one test (dB) at levels (..., location), dB, by level and place."""
+        noise: Tensor = self.vae.model.noise(level)
+        return noise * self.residual.growth(level)
 
     def linear(self, series: Series, start: Tensor, slope: Tensor, known: Known) -> Linear:
         """Linear about a path, at every visit."""

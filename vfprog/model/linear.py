@@ -9,9 +9,11 @@ from torch import Tensor
 
 from vfprog.data.series import Series
 from vfprog.model.least_squares import fit_lines
+from vfprog.model.residual import ResidualProcess
 from vfprog.model.summary import FieldSummary
 from vfprog.perimetry.weighted_slope import LOCATION_DEGREES
 
+FAR = 1.0  # SDs of the residual process; what stands further from the decoded field is taken as known
 PSEUDO_TESTS = 200.0  # about four visits
 USUAL_SCATTER = 0.85  # variance of a location's tests about their mean over the years, in units of s^2
 PSEUDO_VISITS = 3.0  # chosen, like all of these, on Rotterdam's development eyes
@@ -27,7 +29,7 @@ class Known:
     Attributes
     ----------
     apart : Tensor (eye, location)
-        What stands beside the decoded field, dB: see :meth:`LatentTrajectory.encoded`.
+        What stands beside the decoded field, dB: see :func:`stands_apart`.
     level, noise : Tensor (eye, location)
         Of the eye, and the SD s of a test there, dB.
     unrest : Tensor (eye,)
@@ -71,6 +73,20 @@ def average(linears: list[Linear]) -> Linear:
     names = ("start", "slope", "field", "jacobian")
     start, slope, field, jacobian = (torch.stack([getattr(one, n) for one in linears]).mean(0) for n in names)
     return Linear(start, slope, field, jacobian, linears[0].known)
+
+
+def stands_apart(summary: FieldSummary, field: Tensor, noise: Tensor, residual: ResidualProcess) -> Tensor:
+    """What of the eye's median field lies more than ``FAR`` SDs from the decoded one: (eye, location), dB.
+
+    The posterior mode of a standing residual with Huber's density (Ann Math Stat 1964;35:73): normal within, with
+    long tails beyond.
+    """
+    varying = residual.spectrum("wander").mean() + residual.spectrum("noise").mean()
+    variance = residual.spectrum("standing").mean() + varying / summary.count.clamp(min=1)
+    reach = FAR * noise * variance.sqrt()
+    difference = summary.mean + summary.skew - field
+    beyond = difference.sign() * (difference.abs() - reach).clamp(min=0)
+    return torch.where(summary.mask, beyond, 0.0)
 
 
 def own_scatter(summary: FieldSummary, noise: Tensor) -> Tensor:

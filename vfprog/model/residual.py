@@ -1,7 +1,7 @@
 """The residual process: what an eye's fields do that the decoded path through latent space does not say.
 
 y_j(t) = m_j(t) + offset + learning [first visit] + g(t) + s_j (u_j + w_j(t) + e_j(t)) + d_j v_j t, in decibels, with
-m the decoded field, s_j the SD of one test at the location's level, and t in years since the eye's first field:
+m the decoded field, s_j the SD of one test at the location's level and place, t in years since the eye's first field:
 
 * u ~ N(0, R_standing): what stands about the decoded field for good;
 * w: an Ornstein-Uhlenbeck wander, covariance R_wander exp(-|t - t'| / tau);
@@ -24,6 +24,13 @@ from torch import Tensor, nn
 from vfprog.model.covariance import SeriesCovariance, SingleTests
 from vfprog.model.nets import interpolate
 from vfprog.model.spatial import spatial_basis
+from vfprog.perimetry.noise import (
+    FULL_GROWTH_LEVEL,
+    GROWTH,
+    GROWTH_DEGREES,
+    NO_GROWTH_LEVEL,
+    USUAL_ECCENTRICITY,
+)
 from vfprog.perimetry.weighted_slope import LOSS, LOSS_LEVEL
 
 SCALES = (0.5, 1.0, 2.0)  # of the components of drift: stable, slow, fast
@@ -64,6 +71,7 @@ class ResidualProcess(nn.Module):
 
     vectors: Tensor
     roughness: Tensor
+    away: Tensor
 
     def __init__(self, xy: Tensor, scalars: dict[str, float] = START) -> None:
         super().__init__()
@@ -71,6 +79,7 @@ class ResidualProcess(nn.Module):
         vectors, roughness = spatial_basis(xy)
         self.register_buffer("vectors", vectors)
         self.register_buffer("roughness", roughness)
+        self.register_buffer("away", (xy.norm(dim=1) - USUAL_ECCENTRICITY) / GROWTH_DEGREES)
 
     def squared_distance_from_start(self) -> Tensor:
         """Sum of squared differences of the scalars from their starting values."""
@@ -91,6 +100,14 @@ class ResidualProcess(nn.Module):
         common = torch.zeros_like(smooth)
         common[0] = len(smooth)
         return p[f"{part}_common"].exp() * common + spectrum
+
+    def growth(self, level: Tensor) -> Tensor:
+        """How much noisier or quieter than usual a test is there at levels (..., location), dB.
+
+        See :func:`vfprog.perimetry.noise.growth`.
+        """
+        full = (level - NO_GROWTH_LEVEL) / (FULL_GROWTH_LEVEL - NO_GROWTH_LEVEL)
+        return torch.as_tensor(GROWTH ** (full.clamp(0, 1) * self.away))
 
     @property
     def visit_variance(self) -> Tensor:

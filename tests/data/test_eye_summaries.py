@@ -19,7 +19,7 @@ from vfprog.data.simulated_cohort import simulate_cohort
 from vfprog.errors import UserError
 from vfprog.io import write_table
 from vfprog.perimetry.grid import load_grid
-from vfprog.perimetry.noise import noise_sd
+from vfprog.perimetry.noise import growth, noise_sd
 
 
 def write_summaries(folder: Path, eyes: pd.DataFrame, intercept: np.ndarray, slope: np.ndarray) -> None:
@@ -47,6 +47,7 @@ def test_summaries_give_levels_slopes_and_their_errors(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.slope[by_slope][:, 0], [-0.5, 1.0])
     np.testing.assert_allclose(found.level[by_slope][:, 0], [-4 - 0.5 * 2, -4 + 1.0 * 3])
     sd = np.array([(2.44 + 3.4) / 2, 1.77 + (1.54 - 1.77) / 2])  # the table at -5 and at -1 dB
+    sd *= 1.3 ** ((np.hypot(9, 21) - 17.5) / 10)  # the first location's place
     np.testing.assert_allclose(found.level_variance[by_slope][:, 0], sd**2 / [5, 7])
     sxx = [np.square(np.linspace(0, t, n) - t / 2).sum() for t, n in ((4, 5), (6, 7))]
     np.testing.assert_allclose(found.slope_variance[by_slope][:, 0], sd**2 / sxx)
@@ -67,9 +68,10 @@ def test_lines_of_series_and_their_errors() -> None:
     found = summarise_series(td, years, mask, "here")
     np.testing.assert_allclose(found.slope, np.full((1, 52), -0.5))
     np.testing.assert_allclose(found.level, np.full((1, 52), -4 - 0.5 * 2.5))
-    sxx, sd = np.square(years[0, :4] - 2).sum(), noise_sd(np.array(-5.25))
-    np.testing.assert_allclose(found.slope_variance, np.full((1, 52), sd**2 / sxx))
-    np.testing.assert_allclose(found.level_variance, np.full((1, 52), sd**2 * (1 / 4 + 0.5**2 / sxx)))
+    level = np.full((1, 52), -5.25)
+    sxx, sd = np.square(years[0, :4] - 2).sum(), noise_sd(level) * growth(level, load_grid("24-2").xy)
+    np.testing.assert_allclose(found.slope_variance, sd**2 / sxx)
+    np.testing.assert_allclose(found.level_variance, sd**2 * (1 / 4 + 0.5**2 / sxx))
     assert (found.source, found.offset, found.offset_sd) == ("here", 0, 0)
 
 

@@ -30,6 +30,8 @@ from vfprog.data.population import (
 from vfprog.data.simulate import Simulated, simulate_series
 from vfprog.errors import UserError
 from vfprog.io import write_json
+from vfprog.perimetry.grid import load_grid
+from vfprog.perimetry.noise import growth
 
 
 def correlated(scale: float) -> np.ndarray:
@@ -157,7 +159,7 @@ def test_shape_of_retest_noise_is_found() -> None:
     rng = np.random.default_rng(0)
     level = rng.choice([-30.0, -15, -9, -5, -3, -1, 2], (400, 1, 52))
     skewed = (rng.gamma(4, 1, (400, 10, 52)) - 4) / 2
-    levels, quantiles = residual_shape(level - 0.3 * skewed)
+    levels, quantiles = residual_shape(level - 0.3 * growth(level, load_grid("24-2").xy) * skewed)
     np.testing.assert_allclose(levels, [-30, -15, -9, -5, -3, -1, 2], atol=0.1)
     expected = -np.quantile((rng.gamma(4, 1, 200_000) - 4) / 2, 1 - RESIDUAL_PROBABILITIES)
     assert np.abs(quantiles - expected).max() < 0.3

@@ -15,6 +15,8 @@ from sklearn.cluster import KMeans
 from vfprog.data.eye_summaries import EyeSummaries
 from vfprog.data.population import RESIDUAL_PROBABILITIES, SLOPE_SCALES, Gaussians, Population
 from vfprog.errors import UserError
+from vfprog.perimetry.grid import load_grid
+from vfprog.perimetry.noise import growth
 
 RANK = 8  # of the stored covariances: the rest goes to the diagonal
 CLUSTERS = 8  # of levels
@@ -108,12 +110,14 @@ def residual_shape(td: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Shape of the noise by level from retests: (eye, visit, location) dB -> levels, standardised quantiles.
 
     A value is compared with the mean of that eye's other visits at the location, after the visit's shift of the
-    whole field is taken out; each band of level is scaled to mean 0 and SD 1, its SD being ``noise_sd``'s matter.
+    whole field is taken out, relative to how noisy its place is; each band of level is scaled to mean 0 and SD 1, its
+    SD being ``noise_sd``'s matter.
     """
     n = td.shape[1]
     others = (td.sum(1, keepdims=True) - td) / (n - 1)
     residual = td - others
     residual -= np.median(residual, axis=2, keepdims=True)
+    residual /= growth(others, load_grid("24-2").xy)
     edges = np.array([-40, -22, -12, -7, -4, -2, 0, 20.0])
     levels, quantiles = [], []
     for low, high in pairwise(edges):

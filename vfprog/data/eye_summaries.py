@@ -15,7 +15,7 @@ from vfprog import columns as c
 from vfprog.data.schema import read_visits
 from vfprog.errors import UserError
 from vfprog.perimetry.grid import load_grid
-from vfprog.perimetry.noise import noise_sd
+from vfprog.perimetry.noise import growth, noise_sd
 from vfprog.perimetry.regression import linear_regression
 
 MIN_VISITS = 4
@@ -87,7 +87,7 @@ def read_uwhvf_summaries(folder: Path) -> EyeSummaries:
     # Regression reports only the ends of a series, so visits are taken as evenly spread: Sxx = T^2 n(n+1)/(12(n-1)).
     sxx = years**2 * n * (n + 1) / (12 * np.maximum(n - 1, 1))
     keep = _plausible(level, slopes, summary["Baseline_MTD"].to_numpy(), years)
-    variance = noise_sd(level[keep]) ** 2
+    variance = _of_a_test(level[keep])
     return EyeSummaries(
         level[keep],
         variance / n[keep, None],
@@ -115,7 +115,7 @@ def summarise_visits(visits: Path) -> EyeSummaries:
 def summarise_series(td: np.ndarray, years: np.ndarray, mask: np.ndarray, source: str) -> EyeSummaries:
     """Lines through the series of ``MIN_VISITS`` or more visits, of those that are plausible.
 
-    The error variances are those of independent tests with the noise of their level: what all locations of a
+    The error variances are those of independent tests with the noise of their level and place: what all locations of a
     visit share, and an eye's wander about its line, count as change.
 
     Parameters
@@ -136,7 +136,7 @@ def summarise_series(td: np.ndarray, years: np.ndarray, mask: np.ndarray, source
     follow_up = (years * mask).max(1, initial=0)
     level = line.intercept + line.slope * follow_up[:, None] / 2
     keep = _plausible(level, line.slope, td[:, 0].mean(1), follow_up)
-    variance = noise_sd(level[keep]) ** 2
+    variance = _of_a_test(level[keep])
     # A line is surest at the mean time of its visits, which is not quite the middle of the follow-up.
     away = (follow_up / 2 - mean)[keep] ** 2 / sxx[keep]
     return EyeSummaries(
@@ -146,6 +146,11 @@ def summarise_series(td: np.ndarray, years: np.ndarray, mask: np.ndarray, source
         variance / sxx[keep, None],
         source,
     )
+
+
+def _of_a_test(level: np.ndarray) -> np.ndarray:
+    """Variance of one test by level and place, dB^2: the shape of ``level`` (eye, location), dB."""
+    return np.asarray((noise_sd(level) * growth(level, load_grid("24-2").xy)) ** 2)
 
 
 def _plausible(level: np.ndarray, slope: np.ndarray, baseline: np.ndarray, years: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Where the constants of vfprog/forecast/rate_prior.py come from: UWHVF's published pointwise regressions.
+"""Where the constants of forecast/rate_prior.py and perimetry/loss.py come from: UWHVF's pointwise regressions.
 
 Run: python tests/benchmarks/rate_population.py FOLDER, the folder of UWHVF's summaries (Montesano et al., TVST
 2022;11(1):2). First the profile of focal loss, the sharing among locations and the errors of slopes, by gradient of
@@ -19,8 +19,6 @@ from scipy.special import logsumexp
 from torch import Tensor
 
 from vfprog.forecast.rate_prior import (
-    FOCAL,
-    FOCAL_LEVEL,
     PACES,
     UWHVF_MEANS,
     UWHVF_WEIGHTS,
@@ -32,6 +30,7 @@ from vfprog.forecast.rate_prior import (
 from vfprog.forecast.rate_scatter import USUAL
 from vfprog.forecast.rate_slopes import Slopes
 from vfprog.perimetry.grid import load_grid
+from vfprog.perimetry.loss import FOCAL, FOCAL_LEVEL
 from vfprog.perimetry.noise import noise_sd
 
 OFFSET = 2.2  # dB, between UWHVF's normal values and the perimeter's

@@ -11,8 +11,9 @@ import pytest
 from vfprog import columns as c
 from vfprog.config import Conditions, VisitShift
 from vfprog.data import simulate as module
+from vfprog.data.eye_summaries import FASTEST
 from vfprog.data.population import load_population
-from vfprog.data.simulate import LEARNING, Simulated, TrueSeries, retest_series, simulate_series
+from vfprog.data.simulate import LEARNING, Simulated, TrueSeries, draw_truth, retest_series, simulate_series
 from vfprog.perimetry.deviation import load_norms
 from vfprog.perimetry.grid import load_grid
 from vfprog.perimetry.noise import GROWTH, noise_sd
@@ -110,6 +111,19 @@ def test_first_visits_lack_what_is_yet_to_be_learnt() -> None:
     eyes = series.level.mean(1) > -8
     mtd = series.td[eyes].mean(2)
     assert (mtd[:, 1] - mtd[:, 0]).mean() == pytest.approx(LEARNING[0], abs=0.12)
+
+
+def test_locations_lose_as_their_level_says() -> None:
+    """Within progressing eyes the scotoma deepens and what is still normal, or blind already, hardly changes."""
+    level, slope = draw_truth(POPULATION, 20_000, np.random.default_rng(3), (1.0, 1.0))
+    worst = slope.mean(1) < np.quantile(slope.mean(1), 0.3)
+    found = {
+        edges: slope[worst][(level[worst] >= edges[0]) & (level[worst] < edges[1])].mean()
+        for edges in [(-40, -28), (-20, -16), (-2, 0)]
+    }
+    assert found[-20, -16] < 2.5 * found[-2, 0] < 0
+    assert found[-20, -16] < 4 * found[-40, -28] < 0
+    assert np.abs(slope).max() <= FASTEST
 
 
 def test_treatment_slows() -> None:

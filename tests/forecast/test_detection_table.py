@@ -27,8 +27,8 @@ from vfprog.perimetry.grid import load_grid
 from vfprog.perimetry.noise import noise_sd
 
 GRID = load_grid("24-2")
-MODEL = ScoreModel(noise=1.0, wander=2.0, gain=2.0, thresholds=(0.5,) * len(VISITS))
-DETECTOR = Detector(0.3, MODEL, MODEL)
+MODEL, HALVES = ScoreModel(noise=1.0, wander=2.0, gain=2.0), (0.5,) * len(VISITS)
+DETECTOR = Detector(0.3, MODEL, MODEL, HALVES, HALVES)
 RATES = RatesConfig(poplr_permutations=99)
 OPTIONS = EvaluationConfig(bootstrap=200, detection_visits=[5], detection_shuffles=60)
 

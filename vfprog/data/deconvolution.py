@@ -16,6 +16,7 @@ from vfprog.data.eye_summaries import EyeSummaries
 from vfprog.data.population import RESIDUAL_PROBABILITIES, SLOPE_SCALES, Gaussians, Population
 from vfprog.errors import UserError
 from vfprog.perimetry.grid import load_grid
+from vfprog.perimetry.loss import focal_loss
 from vfprog.perimetry.noise import growth
 
 RANK = 8  # of the stored covariances: the rest goes to the diagonal
@@ -164,21 +165,24 @@ def build_population(
     )
     edges = np.quantile(eyes.level.mean(1), [0.25, 0.5, 0.75])
     quarter = np.searchsorted(edges, eyes.level.mean(1))
+    # Slopes relative to what locations of their level lose: a mixture of normals then says the rest.
+    relative = focal_loss(eyes.level + eyes.offset)
+    slope, variance = eyes.slope / relative, eyes.slope_variance / relative**2
     scales = len(SLOPE_SCALES)
     weights, parts = [], []
     for q in range(4):
-        x, v = eyes.slope[quarter == q], eyes.slope_variance[quarter == q]
+        x, v = slope[quarter == q], variance[quarter == q]
         common = np.repeat(np.eye(x.shape[1])[None] * 0.25 + 0.1, scales, axis=0)
         zero = np.zeros((scales, x.shape[1]))
         w, m, cov = deconvolve(x, v, zero, common, SLOPE_SCALES, shared=True, iterations=iterations)
         weights.append(w)
         parts.append((m[0], cov[0]))
-    slope = compress(np.full(4, 0.25), np.array([m for m, _ in parts]), np.array([s for _, s in parts]))
+    found = compress(np.full(4, 0.25), np.array([m for m, _ in parts]), np.array([s for _, s in parts]))
     return Population(
         compress(weight, mean + eyes.offset, covariance),
         eyes.offset_sd,
         edges + eyes.offset,
-        slope,
+        found,
         np.array(weights),
         *residual_shape(retest_td),
         sources=f"{eyes.source}; retests of {retests}",

@@ -18,7 +18,9 @@ import numpy as np
 from vfprog.errors import UserError
 from vfprog.io import read_json
 
-SLOPE_SCALES = np.array([0.05, 0.3, 0.7, 1.4, 2.5])  # stable to very fast, times a common covariance
+SLOPE_SCALES = np.array(
+    [0.05, 0.1, 0.2, 0.35, 0.6, 1.0, 1.7]
+)  # stable to very fast, times a common covariance
 RESIDUAL_PROBABILITIES = (np.arange(41) + 0.5) / 41
 
 
@@ -59,7 +61,8 @@ class Population:
     severity_edges : array (3,)
         Mean TD (dB) between the severity quarters, worst first.
     slope : Gaussians
-        Slope at scale 1, dB/year, one component per severity quarter.
+        Slope at scale 1, one component per severity quarter: dB/year where :func:`~vfprog.perimetry.loss.focal_loss`
+        is 1, which multiplies it.
     slope_weight : array (quarter, scale)
         Probability of each of ``SLOPE_SCALES`` in a severity quarter.
     residual_level : array (level,)

@@ -14,9 +14,11 @@ import pandas as pd
 from scipy.special import ndtr
 
 from vfprog.config import Conditions
+from vfprog.data.eye_summaries import FASTEST
 from vfprog.data.population import RESIDUAL_PROBABILITIES, SLOPE_SCALES, Population
 from vfprog.perimetry.deviation import load_norms
 from vfprog.perimetry.grid import load_grid
+from vfprog.perimetry.loss import focal_loss
 from vfprog.perimetry.noise import growth, noise_correlation, noise_sd
 from vfprog.perimetry.regression import linear_regression
 from vfprog.perimetry.staircase import DIMMEST, FLOOR, field_test
@@ -100,7 +102,8 @@ def draw_truth(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Levels at mid-follow-up (dB) and slopes (dB/year) of ``eyes`` eyes: two arrays (eye, location).
 
-    Each eye's slopes are the population's times a uniform draw between the two of ``rate_scale``.
+    Each eye's slopes are the population's times a uniform draw between the two of ``rate_scale``, and times what
+    locations of their level lose; none is faster than those that the population was made from.
     """
     cluster = rng.choice(
         len(population.level.weight), eyes, p=population.level.weight / population.level.weight.sum()
@@ -114,8 +117,8 @@ def draw_truth(
     cumulative = population.slope_weight.cumsum(1)
     cumulative /= cumulative[:, -1:]
     scale = SLOPE_SCALES[(rng.random((eyes, 1)) > cumulative[quarter]).sum(1)]
-    slope = population.slope.draw(quarter, rng) * scale[:, None] * rng.uniform(*rate_scale, (eyes, 1))
-    return level, slope
+    slope = population.slope.draw(quarter, rng) * scale[:, None] * focal_loss(level)
+    return level, slope.clip(-FASTEST, FASTEST) * rng.uniform(*rate_scale, (eyes, 1))
 
 
 def simulate_series(

@@ -22,11 +22,10 @@ from vfprog.forecast.rate_scatter import fit_scatter
 from vfprog.forecast.rate_slopes import USUAL_SCATTER, CommonScatter, Slopes, fit_lines, with_errors
 from vfprog.forecast.rate_visits import NODES, VisitPrior, fit_visits
 from vfprog.perimetry.grid import load_grid
+from vfprog.perimetry.loss import focal_loss
 
 PATTERNS = ("focal", "even")
 PACES = np.array([0.05, 0.15, 0.35, 0.8, 1.6, 3.2])  # sigma: dB/year where the profile is 1
-FOCAL_LEVEL = np.array([-30, -24, -18, -12, -8, -5, -2.5, 0, 3.0])  # dB
-FOCAL = np.array([0.3, 2.3, 3.8, 3.1, 2.1, 1.25, 0.7, 0.4, 0.4])
 EVEN_LEVEL, EVEN = np.array([-34.0, -28.0]), np.array([0.2, 1.0])  # what is lost at the floor is not seen
 SHARED_BY_FIELD, SHARED_BY_HALF = 0.79, 0.06  # of v's variance; the rest is each location's own
 
@@ -126,7 +125,7 @@ class Means:
 
 def profiles(level: np.ndarray) -> np.ndarray:
     """Relative loss at a level (dB) under each pattern: (...) -> (pattern, ...)."""
-    return np.stack([np.interp(level, FOCAL_LEVEL, FOCAL), np.interp(level, EVEN_LEVEL, EVEN)])
+    return np.stack([focal_loss(level), np.interp(level, EVEN_LEVEL, EVEN)])
 
 
 def group_means(slopes: Slopes, groups: np.ndarray) -> Means:

@@ -98,6 +98,28 @@ def test_two_scans_are_no_second_view(detector, stable):
     np.testing.assert_array_equal(detector.detect(few).log_odds, alone.log_odds)
 
 
+@pytest.mark.parametrize("scans", [slice(0, 3), slice(-3, None), slice(-5, None), slice(None, None, 4)])
+def test_stable_eyes_with_fewer_scans_than_fields_are_flagged_no_more(detector, stable, scans):
+    for n in (8, 16, 20):
+        first = stable.first(n)
+        assert first.measured is not None and first.thickness is not None
+        measured = np.zeros_like(first.measured)
+        measured[:, scans] = True
+        few = replace(first, measured=measured, thickness=first.thickness * measured)
+        assert detector.detect(few).flagged.mean() < 0.065, n
+
+
+def test_one_mean_thickness_is_a_view_as_six_sectors_are(detector, stable):
+    """Its score is as many times smaller as its gain is taken to be."""
+    first = stable.first(10)
+    assert first.measured is not None and first.thickness is not None
+    mean = replace(first, thickness=first.thickness.mean(2, keepdims=True), measured=first.measured[:, :, :1])
+    (_, six), (_, one) = scores(first), scores(mean)
+    assert one.std() / six.std() == pytest.approx(detection.sector_gain(mean.measured), rel=0.5)
+    assert detection.sector_gain(first.measured) == 1
+    assert detector.detect(mean).flagged.mean() < 0.07
+
+
 def test_eyes_of_which_nothing_is_known_keep_the_prevalence_and_no_flag(detector, stable):
     for views in (stable[:20].first(2), replace(stable[:20].first(5), years=np.zeros((20, 5)))):
         found = detector.detect(views)

@@ -81,7 +81,7 @@ def test_differences_are_those_of_the_auc_on_the_same_replicates(tables):
     for row in apart.itertuples():
         assert row.difference == pytest.approx(auc[row.score] - auc[row.baseline])
     assert not (apart["score"] == apart["baseline"]).any()
-    # zf and the detector's score are close kin: their difference is far surer than either's AUC.
+    # zf and the detector's score are close kin: their difference is surer than either's AUC.
     kin = apart[(apart["score"] == "p_progressing_function") & (apart["baseline"] == "zf")].iloc[0]
     whole = found.set_index("score").loc["zf"]
     assert kin["upper"] - kin["lower"] < 0.8 * (whole["auc_upper"] - whole["auc_lower"])

@@ -100,12 +100,15 @@ class Population:
     @classmethod
     def from_card(cls, card: dict[str, Any]) -> Population:
         """The inverse of :meth:`to_card`."""
+        slope_weight = np.array(card["slope_weight"])
+        if slope_weight.shape != (len(card["slope"]["weight"]), len(SLOPE_SCALES)):
+            raise ValueError(f"slope_weight: {slope_weight.shape[-1]} scales, not {len(SLOPE_SCALES)}")
         return cls(
             level=Gaussians(**{name: np.array(values) for name, values in card["level"].items()}),
             offset_sd=card["offset_sd"],
             severity_edges=np.array(card["severity_edges"]),
             slope=Gaussians(**{name: np.array(values) for name, values in card["slope"].items()}),
-            slope_weight=np.array(card["slope_weight"]),
+            slope_weight=slope_weight,
             residual_level=np.array(card["residual_level"]),
             residual_quantile=np.array(card["residual_quantile"]),
             sources=card["sources"],

@@ -102,8 +102,8 @@ def draw_truth(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Levels at mid-follow-up (dB) and slopes (dB/year) of ``eyes`` eyes: two arrays (eye, location).
 
-    Each eye's slopes are the population's times a uniform draw between the two of ``rate_scale``, and times what
-    locations of their level lose; none is faster than those that the population was made from.
+    An eye's slopes are the population's times what locations of their level lose, none faster than those that the
+    population was made from, and all times a uniform draw between the two of ``rate_scale``.
     """
     cluster = rng.choice(
         len(population.level.weight), eyes, p=population.level.weight / population.level.weight.sum()

@@ -10,9 +10,11 @@ standard error (see :mod:`~vfprog.perimetry.weighted_slope`):
 so that log Bayes factors of views add up, a view that is not there adding 0. Locations wander over years, which over a
 long series looks like change: u, the variance of a slope through an Ornstein-Uhlenbeck path relative to white noise,
 says how much so at the eye's own times; in logs, because the eye's own scatter, which z is divided by, takes up its
-share of the wander. ``noise``, ``wander`` and ``gain`` come from simulated eyes, as do the thresholds, one for each
-number of visits, so that the share of stable eyes flagged is the configured one however long the series. Level enters
-none of this: at given times the probability rises with either score, and is a function of the scores alone.
+share of the wander. ``noise`` and ``wander`` come from the fields of simulated eyes and are taken to be the layer's
+too; each view's ``gain`` comes from simulated eyes. The probability is that of this model. What the model leaves out,
+ageing of layers among it, the thresholds make up for: they come from simulated stable eyes, one for each number of
+visits, so that the share of these flagged is the configured one however long the series. Level enters none of this: at
+given times the probability rises with either score, and is a function of the scores alone.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from scipy.special import expit, log_ndtr, logit
 from scipy.stats import norm
 
 from vfprog.config import Conditions, RatesConfig
-from vfprog.data.nerve_fibres import simulate_nerve_fibres
+from vfprog.data.nerve_fibres import NORMAL, simulate_nerve_fibres
 from vfprog.data.population import load_population
 from vfprog.data.simulate import Simulated, simulate_series
 from vfprog.data.views import Views
@@ -140,11 +142,15 @@ class Detector:
         tested = np.any(views.mask, axis=2)
         both = np.isfinite(z) & np.isfinite(layer)
         log_odds = logit(self.prevalence) + self.function.log_bayes(z, views.years, tested)
+        share = np.zeros(len(z))
         if views.measured is not None:
             scanned = np.any(views.measured, axis=2)
-            log_odds += self.structure.log_bayes(np.where(both, layer, np.nan), views.years, scanned)
+            structure = replace(self.structure, gain=self.structure.gain * sector_gain(views.measured))
+            log_odds += structure.log_bayes(np.where(both, layer, np.nan), views.years, scanned)
+            share = both * scanned_share(views.years, tested, scanned)
+        # With few scans, or all within a short time, odds are nearly those of fields alone: so is their threshold.
         alone, joint = (np.interp(tested.sum(1), VISITS, t) for t in (self.thresholds, self.joint_thresholds))
-        return log_odds, np.where(np.isfinite(z), np.where(both, joint, alone), 1.0)
+        return log_odds, np.where(np.isfinite(z), alone + (joint - alone) * share, 1.0)
 
     def to_card(self) -> dict[str, Any]:
         """JSON content."""
@@ -165,6 +171,17 @@ class Detector:
                 raise ValueError(f"thresholds of the detector: {len(found)}, not {len(VISITS)}")
         function, structure = (ScoreModel(**card[name]) for name in ("function", "structure"))
         return cls(card["prevalence"], function, structure, *thresholds)
+
+
+def scanned_share(years: np.ndarray, tested: np.ndarray, scanned: np.ndarray) -> np.ndarray:
+    """How much of what fields' times tell of a slope those of the scans do, at most 1: (eye,)."""
+    of_fields, of_scans = (_times(years, taken)[0] for taken in (tested, scanned))
+    return np.minimum(of_scans / np.where(of_fields > 0, of_fields, np.inf), 1.0)
+
+
+def sector_gain(measured: np.ndarray) -> float:
+    """Gain of a layer of so many sectors (eye, visit, sector) against that of six, which the simulated eyes have."""
+    return float(np.sqrt(measured.shape[2] / len(NORMAL)))
 
 
 def scores(views: Views) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,8 @@
 """The residual process: what an eye's fields do that the decoded path through latent space does not say.
 
 y_j(t) = m_j(t) + offset + learning [first visit] + g(t) + s_j (u_j + w_j(t) + e_j(t)) + d_j v_j t, in decibels, with
-m the decoded field, s_j the SD of one test at the location's level and place, t in years since the eye's first field:
+m the decoded field, s_j the SD of one test (by level, place and the location's own scatter), t in years since the eye's
+first field:
 
 * u ~ N(0, R_standing): what stands about the decoded field for good;
 * w: an Ornstein-Uhlenbeck wander, covariance R_wander exp(-|t - t'| / tau);

@@ -164,7 +164,8 @@ def test_shape_of_retest_noise_is_found() -> None:
     np.testing.assert_allclose(levels, [-30, -15, -9, -5, -3, -1, 2], atol=0.1)
     expected = -np.quantile((rng.gamma(4, 1, 200_000) - 4) / 2, 1 - RESIDUAL_PROBABILITIES)
     assert np.abs(quantiles - expected).max() < 0.3
-    assert np.abs(quantiles[:, 5:-5] - expected[5:-5]).max() < 0.1
+    # Without regard to places the shape would be off by 0.07.
+    assert np.abs(quantiles[:, 5:-5] - expected[5:-5]).max() < 0.063
 
 
 # From a cohort of any source

@@ -1,4 +1,4 @@
-"""How locations scatter: where ``LOCATION_DEGREES`` (perimetry/weighted_slope.py) and ``GROWTH`` (noise.py) come from.
+"""How locations scatter: where ``LOCATION_DEGREES`` and ``GROWTH`` of vfprog/perimetry/noise.py come from.
 
 Run: python tests/benchmarks/location_scatter.py results/evaluation/rotterdam/visits.parquet, or the visits of another
 cohort. Residuals of each location about its line, visit shifts taken out and relative to the noise of its level, have

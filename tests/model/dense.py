@@ -19,7 +19,7 @@ from vfprog.model.field_vae import FieldVAE
 from vfprog.model.latent import LatentTrajectory
 from vfprog.model.linear import Linear
 from vfprog.model.residual import SCALES, START, ResidualProcess
-from vfprog.perimetry.weighted_slope import LOSS, LOSS_LEVEL
+from vfprog.perimetry.loss import LOSS, LOSS_LEVEL
 
 XY = torch.tensor([[-9, 3], [-3, 3], [3, 9], [3, -3], [-15, -3]], dtype=torch.float64)
 METHODS = {

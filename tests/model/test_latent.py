@@ -30,7 +30,7 @@ from vfprog.model.residual import ResidualProcess
 from vfprog.model.summary import summarise
 from vfprog.model.trajectory import Path
 from vfprog.perimetry.grid import load_grid
-from vfprog.perimetry.weighted_slope import LOCATION_DEGREES
+from vfprog.perimetry.noise import LOCATION_DEGREES
 
 seeds = st.integers(0, 2**31 - 1)
 methods = st.sampled_from(sorted(METHODS))

@@ -12,8 +12,8 @@ from scipy.linalg import expm
 
 from vfprog.model.residual import SCALES, START, ResidualProcess
 from vfprog.model.spatial import spatial_basis
+from vfprog.perimetry.loss import LOSS, LOSS_LEVEL
 from vfprog.perimetry.noise import growth, noise_sd
-from vfprog.perimetry.weighted_slope import LOSS, LOSS_LEVEL
 
 seeds = st.integers(0, 2**31 - 1)
 

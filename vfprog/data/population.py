@@ -18,9 +18,8 @@ import numpy as np
 from vfprog.errors import UserError
 from vfprog.io import read_json
 
-SLOPE_SCALES = np.array(
-    [0.05, 0.1, 0.2, 0.35, 0.6, 1.0, 1.7]
-)  # stable to very fast, times a common covariance
+# Stable to very fast, times a common covariance.
+SLOPE_SCALES = np.array([0.05, 0.1, 0.2, 0.35, 0.6, 1.0, 1.7])
 RESIDUAL_PROBABILITIES = (np.arange(41) + 0.5) / 41
 
 

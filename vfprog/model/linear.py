@@ -11,7 +11,7 @@ from vfprog.data.series import Series
 from vfprog.model.least_squares import fit_lines
 from vfprog.model.residual import ResidualProcess
 from vfprog.model.summary import FieldSummary
-from vfprog.perimetry.weighted_slope import LOCATION_DEGREES
+from vfprog.perimetry.noise import LOCATION_DEGREES
 
 FAR = 1.0  # SDs of the residual process; what stands further from the decoded field is taken as known
 PSEUDO_TESTS = 200.0  # about four visits

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from vfprog.model.covariance import SeriesCovariance, SingleTests
 from vfprog.model.nets import interpolate
 from vfprog.model.spatial import spatial_basis
+from vfprog.perimetry.loss import LOSS, LOSS_LEVEL
 from vfprog.perimetry.noise import (
     FULL_GROWTH_LEVEL,
     GROWTH,
@@ -32,7 +33,6 @@ from vfprog.perimetry.noise import (
     NO_GROWTH_LEVEL,
     USUAL_ECCENTRICITY,
 )
-from vfprog.perimetry.weighted_slope import LOSS, LOSS_LEVEL
 
 SCALES = (0.5, 1.0, 2.0)  # of the components of drift: stable, slow, fast
 # Starting values, from fits to forecasts of real series (log scale unless the name says otherwise).

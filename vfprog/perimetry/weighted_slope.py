@@ -12,18 +12,13 @@ import numpy as np
 from numpy.polynomial.hermite_e import hermegauss
 from scipy.special import erfcx
 
-from vfprog.perimetry.noise import noise_sd
+from vfprog.perimetry.loss import LOSS, LOSS_LEVEL
+from vfprog.perimetry.noise import LOCATION_DEGREES, noise_sd
 from vfprog.perimetry.visit_shift import mean_level, without_shift
 
-# How fast a location of this level worsens in progressing eyes, relative to others: UWHVF's worst-progressing 30 %.
-LOSS_LEVEL = np.array([-32.0, -26, -20, -12.5, -7.5, -3.5, -1, 1, 3])  # dB
-LOSS = np.array([2.7, 4, 4.3, 2.7, 1.4, 0.73, 0.27, 0.13, 0.07])
-LEAST_LOSS = 0.05
+LEAST_LOSS = 0.05  # relative, that any location is reckoned with
 BAND = -4.0  # dB; the locations above and those below have each their own scale of noise
 PSEUDO_DEGREES = 10.0  # of freedom that the expected noise weighs against an eye's own scatter
-# And that an eye's scatter weighs against a location's own. Fitted to residuals of Rotterdam's eyes: see
-# tests/benchmarks/location_scatter.py.
-LOCATION_DEGREES = 9.0
 MIN_VISITS = 3  # below, a line leaves no scatter
 
 # The pattern contrast: a share SLAB of the locations worsens by |N(0, (SLAB_RATE loss)^2)| dB/year, the others stand.

@@ -1,11 +1,12 @@
 """How locations scatter: where ``LOCATION_DEGREES`` and ``GROWTH`` of vfprog/perimetry/noise.py come from.
 
 Run: python tests/benchmarks/location_scatter.py results/evaluation/rotterdam/visits.parquet, or the visits of another
-cohort. Residuals of each location about its line, visit shifts taken out and relative to the noise of its level, have
-log variances that scatter more than chance does; the excess, within an eye and band of level, is what variances of
-d degrees of freedom have (Smyth, Stat Appl Genet Mol Biol 2004;3:3). Prints d by band, and by level how the SD grows
-with each ten degrees from fixation, by regression within eyes. The shipped d is Rotterdam's, rounded; the growth lies
-between Rotterdam's and Halifax's above -8 dB, and about half of it is found below. Takes seconds.
+cohort. Prints, from residuals of each location about its line, visit shifts taken out and relative to the noise of its
+level, how the SD grows with each ten degrees from fixation, by level and by regression within eyes. The shipped growth
+lies between Rotterdam's and Halifax's above -8 dB, and about half of it is found below. With the noise of level and
+place their log variances still scatter more than chance does; the excess, within an eye and band of level, is what
+variances of d degrees of freedom have (Smyth, Stat Appl Genet Mol Biol 2004;3:3). Prints d by band; 11, two more than
+``LOCATION_DEGREES``, lies between Rotterdam's and Halifax's. Takes seconds.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from scipy.special import digamma, polygamma
 from vfprog.data.schema import read_visits
 from vfprog.data.views import views_from_visits
 from vfprog.perimetry.grid import load_grid
-from vfprog.perimetry.noise import noise_sd
+from vfprog.perimetry.noise import growth, noise_sd
 from vfprog.perimetry.visit_shift import mean_level, without_shift
 from vfprog.perimetry.weighted_slope import BAND, slopes
 
@@ -76,8 +77,9 @@ def main() -> None:
         print(
             f"{low:g} to {high:g} dB: SD times {factor:.2f} (standard error {error:.2f}) for each ten degrees"
         )
+    beyond_place = log_variance - 2 * np.log(growth(level, grid.xy))
     for name, band in (("below", level < BAND), ("above", level >= BAND)):
-        found = pseudo_degrees(log_variance, degrees, band & enough)
+        found = pseudo_degrees(beyond_place, degrees, band & enough)
         print(f"{name} {BAND:g} dB: {(band & enough).sum()} locations, {found:.1f} degrees of freedom")
 
 

@@ -46,7 +46,8 @@ def test_summaries_give_levels_slopes_and_their_errors(tmp_path: Path) -> None:
     by_slope = np.argsort(found.slope[:, 0])
     np.testing.assert_allclose(found.slope[by_slope][:, 0], [-0.5, 1.0])
     np.testing.assert_allclose(found.level[by_slope][:, 0], [-4 - 0.5 * 2, -4 + 1.0 * 3])
-    sd = np.array([(2.44 + 3.4) / 2, 1.77 + (1.54 - 1.77) / 2])  # the table at -5 and at -1 dB
+    # The table at -5 and at -1 dB, which are -2.8 and 1.2 under the perimeter's own norms.
+    sd = np.array([2.44 + 1.2 / 2 * (1.77 - 2.44), 1.54 + 1.2 / 2 * (1.49 - 1.54)])
     sd *= 1.3 ** ((np.hypot(9, 21) - 17.5) / 10)  # the first location's place
     np.testing.assert_allclose(found.level_variance[by_slope][:, 0], sd**2 / [5, 7])
     sxx = [np.square(np.linspace(0, t, n) - t / 2).sum() for t, n in ((4, 5), (6, 7))]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -54,6 +56,18 @@ def test_shuffles_move_times_among_an_eye_s_own_visits():
     shuffled = views.shuffled(rng)
     assert sorted(shuffled.years[1, :2]) == [0, 0.5] and (shuffled.years[1, 2:] == 0.5).all()
     np.testing.assert_array_equal(shuffled.td, views.td)
+
+
+def test_at_the_floor_nothing_changes_and_what_was_never_seen_does_not_count():
+    views = views_from_visits(table((4,)), GRID, [])
+    assert views.floor_held() is views  # nothing is known of a floor
+    at_floor = np.zeros(views.td.shape, bool)
+    at_floor[0, :, 0] = at_floor[0, 1:3, 1] = True
+    rising = views.td - 30 * at_floor + 0.1 * np.arange(4)[:, None]
+    held = replace(views, td=rising, at_floor=at_floor).floor_held()
+    assert not held.mask[0, :, 0].any() and held.mask[0, :, 1:].all() and (held.td[0, :, 0] == 0).all()
+    np.testing.assert_allclose(held.td[0, :, 1], [-2.0, -31.9, -31.9, -1.7])
+    np.testing.assert_array_equal(held.td[..., 2:], rising[..., 2:])
 
 
 def test_reversed_time_keeps_the_gaps():

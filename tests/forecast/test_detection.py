@@ -20,6 +20,7 @@ from vfprog.data.simulate import simulate_series
 from vfprog.data.views import Views, views_from_visits
 from vfprog.forecast import detection
 from vfprog.forecast.detection import RATE_SD, Detector, ScoreModel, fit_detector, scores
+from vfprog.perimetry.floor import BRIGHTEST
 from vfprog.perimetry.grid import load_grid
 
 OPTIONS = RatesConfig(prevalence=0.3)
@@ -44,7 +45,8 @@ def simulated(interval: float = 0.5, eyes: int = NEW_EYES, seed: int = 99, **con
     thickness = simulate_nerve_fibres(drawn.course, age, load_grid("24-2"), rng).astype(float)
     shapes = (drawn.td.shape, thickness.shape)
     tested, measured = (np.ones(shape, bool) for shape in shapes)
-    return Views(drawn.td, tested, drawn.years, np.full(eyes, LONGEST), thickness, measured)
+    at_floor = drawn.sens <= BRIGHTEST
+    return Views(drawn.td, tested, drawn.years, np.full(eyes, LONGEST), thickness, measured, at_floor)
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +183,18 @@ def test_the_level_of_a_field_decides_nothing(detector, stable):
     severe = first.td.mean((1, 2)) < np.median(first.td.mean((1, 2)))
     flagged = detector.detect(first).flagged
     assert abs(flagged[severe].mean() - flagged[~severe].mean()) < 0.05
+
+
+def test_locations_never_seen_change_nothing(detector, stable):
+    """Their total deviation rises with the norms' ageing, on a perfect line, whatever the eye does."""
+    views = replace(stable[:200].first(16).without_structure(), at_floor=None)
+    ever, never = views.mask.copy(), np.zeros(views.mask.shape, bool)
+    ever[:, :, :15] = False
+    never[:, :, :15] = True
+    expected = detector.detect(replace(views, td=views.td * ever, mask=ever)).log_odds
+    rising = np.where(never, -32 + 0.08 * views.years[:, :, None], views.td)
+    found = detector.detect(replace(views, td=rising, at_floor=never)).log_odds
+    np.testing.assert_allclose(found, expected)
 
 
 def test_the_card_holds_the_whole_detector(detector, stable):

@@ -27,7 +27,6 @@ from vfprog.model.linear import (
 )
 from vfprog.model.nets import Decoder
 from vfprog.model.residual import ResidualProcess
-from vfprog.model.summary import summarise
 from vfprog.model.trajectory import Path
 from vfprog.perimetry.grid import load_grid
 from vfprog.perimetry.noise import LOCATION_DEGREES
@@ -196,7 +195,7 @@ def test_a_location_never_tested_is_less_sure(name: str) -> None:
 def test_a_decoder_that_bends_is_linear_about_the_posterior_mean(monkeypatch: pytest.MonkeyPatch) -> None:
     method, series = bent_method(2, "trajectory"), random_series(2)
     in_use = module.REFINEMENTS
-    monkeypatch.setattr(module, "REFINEMENTS", 20)
+    monkeypatch.setattr(module, "REFINEMENTS", 40)
     monkeypatch.setattr(module, "AVERAGES", 0)
     with torch.no_grad():
         linear, conditioned = method.refined(series, method.encoded(series))
@@ -206,7 +205,7 @@ def test_a_decoder_that_bends_is_linear_about_the_posterior_mean(monkeypatch: py
     settled = method.path(series, linear, conditioned)
     monkeypatch.setattr(module, "REFINEMENTS", in_use)
     usual = method.fit(series)
-    assert ((usual.z_start - settled.z_start).abs() < 0.1 * settled.z_start_sd).all()
+    assert ((usual.z_start - settled.z_start).abs() < 0.2 * settled.z_start_sd).all()
     assert ((usual.td - settled.td).abs() < 0.1 * settled.td_sd).all()
 
 
@@ -273,23 +272,30 @@ def test_a_restless_eye_and_a_restless_location_have_their_own_scatter() -> None
     td[1] = -3 + 3 * (td[1] + 3)
     td[0, :, 2] = -3 + 4 * (td[0, :, 2] + 3)
     mask = torch.ones_like(td, dtype=torch.bool)
-    mask[2, 1:] = False
-    summary = summarise(td, mask)
-    found = own_scatter(summary, noise)
-    for eye in range(3):
-        tests = td[eye, mask[eye].any(1)].numpy()
-        degrees = len(tests) - 1
-        squares = ((tests - tests.mean(0)) ** 2).sum(0) / 4 / USUAL_SCATTER
-        of_eye = (PSEUDO_TESTS + squares.sum()) / (PSEUDO_TESTS + 5 * degrees)
-        expected = np.sqrt((LOCATION_DEGREES * of_eye + squares) / (LOCATION_DEGREES + degrees))
+    mask[2, 2:] = False
+    years = torch.arange(400.0).expand(3, -1).double()
+    series = Series(td, mask, years, torch.tensor([400, 400, 2]))
+    found = own_scatter(series, noise)
+    for eye in range(2):
+        squares = np.polyfit(years[eye], td[eye].numpy(), 1, full=True)[1] / 4 / USUAL_SCATTER
+        of_eye = (PSEUDO_TESTS + squares.sum()) / (PSEUDO_TESTS + 5 * 398)
+        expected = np.sqrt((LOCATION_DEGREES * of_eye + squares) / (LOCATION_DEGREES + 398))
         np.testing.assert_allclose(found[eye].numpy(), expected)
-    assert (found[2] == 1).all() and ((found[1] > 2.7) & (found[1] < 3.6)).all()
+    assert (found[2] == 1).all() and ((found[1] > 2.7) & (found[1] < 3.7)).all()
     assert found[0, 2] > 3 * found[0, 1]
-    series = Series(td, mask, torch.arange(400.0).expand(3, -1).double(), torch.tensor([400, 400, 1]))
     method = random_method(0, "static")
     linear = method.encoded(series)
     usual = method.noise(linear.known.level).detach()
-    torch.testing.assert_close(linear.known.noise, usual * own_scatter(summary, usual))
+    torch.testing.assert_close(linear.known.noise, usual * own_scatter(series, usual))
+
+
+def test_a_location_that_moves_fast_is_not_taken_for_a_noisy_one() -> None:
+    td = -3 + 2 * torch.randn(40, 10, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    years = torch.arange(10.0, dtype=torch.float64).expand(40, -1)
+    still = Series(td, torch.ones_like(td, dtype=torch.bool), years, torch.full((40,), 10))
+    moving = replace(still, td=td - 2 * years[..., None] * torch.tensor([1.0, 0, 0, 0, 0]))
+    noise = torch.full((40, 5), 2.0, dtype=torch.float64)
+    torch.testing.assert_close(own_scatter(moving, noise), own_scatter(still, noise))
 
 
 def steady(shifts: list[float], slope: float = -1.0) -> Series:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
+from scipy.stats import invgamma
 from sklearn.metrics import roc_auc_score
 
 from vfprog.perimetry import weighted_slope as scoring
@@ -92,9 +94,18 @@ def test_visits_that_stray_together_are_held_against_the_score():
     assert own < 0.75 * plain
 
 
-def test_variances_are_moderated_as_by_smyth():
-    """The posterior mean precision's inverse, under a scaled inverse chi-squared prior of so many degrees."""
-    assert moderated(np.array(4.0), np.array(30.0), np.array(6), 9.0) == pytest.approx((9 * 4 + 30) / 15)
+@pytest.mark.parametrize("degrees", [1, 6])
+def test_a_moderated_variance_is_the_posterior_mean(degrees):
+    """Under an inverse gamma prior of 11 degrees whose mean is 4, which weighs 9: by integration."""
+
+    def posterior(v: float) -> float:
+        return invgamma(5.5, scale=4 * 4.5).pdf(v) * v ** (-degrees / 2) * np.exp(-30 / 2 / v)
+
+    expected = quad(lambda v: v * posterior(v), 0, np.inf)[0] / quad(posterior, 0, np.inf)[0]
+    assert moderated(np.array(4.0), np.array(30.0), np.array(degrees), 9.0) == pytest.approx(expected)
+
+
+def test_without_residuals_or_moderation_the_expected_variance_stands():
     assert moderated(np.array(4.0), np.array(0.0), np.array(0), 9.0) == 4.0
     assert moderated(np.array(4.0), np.array(30.0), np.array(6), np.inf) == 4.0
 

@@ -87,7 +87,7 @@ def read_uwhvf_summaries(folder: Path) -> EyeSummaries:
     # Regression reports only the ends of a series, so visits are taken as evenly spread: Sxx = T^2 n(n+1)/(12(n-1)).
     sxx = years**2 * n * (n + 1) / (12 * np.maximum(n - 1, 1))
     keep = _plausible(level, slopes, summary["Baseline_MTD"].to_numpy(), years)
-    variance = _of_a_test(level[keep])
+    variance = _of_a_test(level[keep] + UWHVF_OFFSET)  # noise goes by the perimeter's own levels
     return EyeSummaries(
         level[keep],
         variance / n[keep, None],

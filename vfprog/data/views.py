@@ -12,6 +12,7 @@ from vfprog import columns as c
 from vfprog.data.nerve_fibres import THICKNESS_LIMITS
 from vfprog.data.series import at_floor, series_from_visits
 from vfprog.errors import UserError
+from vfprog.perimetry.floor import hold_floor
 from vfprog.perimetry.grid import Grid
 
 
@@ -67,6 +68,13 @@ class Views:
     def without_structure(self) -> Views:
         """The fields alone."""
         return replace(self, thickness=None, measured=None)
+
+    def floor_held(self) -> Views:
+        """With values at the floor as trends take them, where these are known: see :func:`hold_floor`."""
+        if self.at_floor is None:
+            return self
+        td, mask = hold_floor(self.td, self.mask, self.at_floor)
+        return replace(self, td=td * mask, mask=mask)
 
     def reversed(self) -> Views:
         """The same visits with time running backwards: improving eyes worsen."""

@@ -32,6 +32,7 @@ from vfprog.data.nerve_fibres import NORMAL, simulate_nerve_fibres
 from vfprog.data.population import load_population
 from vfprog.data.simulate import Simulated, simulate_series
 from vfprog.data.views import Views
+from vfprog.perimetry.floor import BRIGHTEST
 from vfprog.perimetry.grid import load_grid
 from vfprog.perimetry.weighted_slope import MIN_VISITS, VISIT_SCATTER, function_score, structure_score
 
@@ -185,8 +186,12 @@ def sector_gain(measured: np.ndarray) -> float:
 
 
 def scores(views: Views) -> tuple[np.ndarray, np.ndarray]:
-    """Scores of function and of structure, NaN where there is none: two arrays (eye,)."""
-    z = function_score(views.td, views.mask, views.years)
+    """Scores of function and of structure, NaN where there is none: two arrays (eye,).
+
+    Locations that were never seen say nothing of change: their total deviation rises, on a perfect line, by ageing.
+    """
+    held = views.floor_held()
+    z = function_score(held.td, held.mask, held.years)
     if views.thickness is None or views.measured is None:
         return z, np.full(len(z), np.nan)
     return z, structure_score(views.thickness, views.measured, views.years)
@@ -271,7 +276,10 @@ def _simulated(interval: np.ndarray, visits: int, seed: int, *, stable: bool) ->
     age = drawn.age[:, None] + drawn.years
     thickness = simulate_nerve_fibres(drawn.course, age, load_grid("24-2"), rng).astype(float)
     tested = np.ones(drawn.td.shape, bool)
-    return Views(drawn.td, tested, drawn.years, n, thickness, np.ones(thickness.shape, bool)), drawn
+    views = Views(
+        drawn.td, tested, drawn.years, n, thickness, np.ones(thickness.shape, bool), drawn.sens <= BRIGHTEST
+    )
+    return views, drawn
 
 
 def _times(years: np.ndarray, visits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,6 @@ from vfprog.forecast.calibrate import measured_mtd
 from vfprog.forecast.detection import Detector
 from vfprog.perimetry.classical import poplr_cohort
 from vfprog.perimetry.criteria import plr_criteria
-from vfprog.perimetry.floor import hold_floor
 from vfprog.perimetry.poplr import combined_statistics
 from vfprog.perimetry.regression import Regression, linear_regression
 from vfprog.perimetry.weighted_slope import mean_slope, structure_score, weighted_slope
@@ -91,10 +90,8 @@ def _md_trend(views: Views) -> Regression:
 
 def _held(views: Views, censored: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """td, years, mask as pointwise methods take them, values at the floor censored where that is known and wanted."""
-    if not censored or views.at_floor is None:
-        return views.td, views.years, views.mask
-    td, mask = hold_floor(views.td, views.mask, views.at_floor)
-    return td, views.years, mask
+    views = views.floor_held() if censored else views
+    return views.td, views.years, views.mask
 
 
 def _structure(views: Views) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -138,7 +138,7 @@ class LatentTrajectory:
         share = summary.count / (summary.count + 1)
         level = share * summary.mean + (1 - share) * field
         noise = self.noise(level)
-        noise = noise * own_scatter(summary, noise)
+        noise = noise * own_scatter(series, noise)
         if self.network:
             apart = stands_apart(summary, field, noise, self.residual)
         known = Known(apart, level, noise, own_unrest(series))

@@ -15,7 +15,7 @@ from vfprog.perimetry.noise import LOCATION_DEGREES
 
 FAR = 1.0  # SDs of the residual process; what stands further from the decoded field is taken as known
 PSEUDO_TESTS = 200.0  # about four visits
-USUAL_SCATTER = 0.85  # variance of a location's tests about their mean over the years, in units of s^2
+USUAL_SCATTER = 0.8  # variance of a location's tests about its line, in units of s^2
 PSEUDO_VISITS = 3.0  # chosen, like all of these, on Rotterdam's development eyes
 # Usual SDs; one visit of an eye that strays further, a blank one say, counts as straying so far.
 FURTHEST_VISIT = 3.0
@@ -89,14 +89,16 @@ def stands_apart(summary: FieldSummary, field: Tensor, noise: Tensor, residual: 
     return torch.where(summary.mask, beyond, 0.0)
 
 
-def own_scatter(summary: FieldSummary, noise: Tensor) -> Tensor:
+def own_scatter(series: Series, noise: Tensor) -> Tensor:
     """How much more or less an eye's tests scatter than ``noise`` lets expect: a factor, (eye, location) like it.
 
-    Without it a restless eye's scatter passes for drift. That of the eye is moderated as if ``PSEUDO_TESTS`` had
-    scattered as expected, and that of each of its locations as if ``LOCATION_DEGREES`` had scattered as the eye does.
+    Without it a restless eye's scatter passes for drift. Scatter is that about each location's line, or a location that
+    moves fast would pass for a noisy one. That of the eye is moderated as if ``PSEUDO_TESTS`` had scattered as
+    expected, and that of each of its locations as if ``LOCATION_DEGREES`` had scattered as the eye does.
     """
-    degrees = (summary.count - 1).clamp(min=0)
-    squares = summary.squares / noise**2 / USUAL_SCATTER
+    line = fit_lines(series.td, series.mask, series.years)
+    degrees = (line.n - 2).clamp(min=0)
+    squares = torch.where(degrees > 0, degrees * (line.residual_sd / noise) ** 2, 0.0) / USUAL_SCATTER
     of_eye = (PSEUDO_TESTS + squares.sum(1)) / (PSEUDO_TESTS + degrees.sum(1))
     return ((LOCATION_DEGREES * of_eye[:, None] + squares) / (LOCATION_DEGREES + degrees)).sqrt()
 

@@ -236,10 +236,10 @@ def _own_scale(relative: np.ndarray, degrees: np.ndarray, level: np.ndarray) -> 
 
 
 def moderated(expected: np.ndarray, rest: np.ndarray, degrees: np.ndarray, pseudo: float) -> np.ndarray:
-    """Variance from a sum of squares ``rest`` of so many ``degrees`` of freedom, and one ``expected``: any one shape.
+    """Posterior mean of a variance from a sum of squares ``rest`` of so many ``degrees``, any one shape.
 
-    The expected one weighs as much as ``pseudo`` degrees of freedom; infinitely many leave it as it is (in the
-    manner of Smyth, Stat Appl Genet Mol Biol 2004;3:3, but with the mean variance of an eye for the prior's scale).
+    The prior, inverse gamma of mean ``expected``, weighs as much as ``pseudo`` degrees of freedom, two less than its
+    own (Smyth, Stat Appl Genet Mol Biol 2004;3:3); one that weighs infinitely much leaves it as it is.
     """
     if np.isinf(pseudo):
         return expected

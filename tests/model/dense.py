@@ -158,7 +158,6 @@ def dense(
             p["stable_logit"] + p["stable_by_level"] * step,
             0,
             p["fast_logit"] + p["fast_by_level"] * step,
-            p["very_fast_logit"] + p["fast_by_level"] * step,
         ]
     )
     log_weights = logits - np.log(np.exp(logits).sum()) if method.drift else np.zeros(1)

@@ -14,7 +14,7 @@ R = exp(common) 11' + exp(local) D(length) + exp(own) I, with D the diffusion ov
 :mod:`~vfprog.model.spatial`; the noise has no common part, for that is g. Everything is Gaussian given the latents and
 the levels. An eye whose visits stray more or less about a line than usual has w and g of that variance
 (:func:`~vfprog.model.linear.own_unrest`), but for visits to come, which stray as usual. ``scale_k`` is that of the
-eye's component of drift: stable, slow, fast or very fast, alike for the drift of its latents.
+eye's component of drift: stable, slow or fast, alike for the drift of its latents.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from vfprog.perimetry.noise import (
     USUAL_ECCENTRICITY,
 )
 
-SCALES = (0.5, 1.0, 2.0, 5.0)  # of the components of drift: stable, slow, fast, very fast
+SCALES = (0.5, 1.0, 2.0)  # of the components of drift: stable, slow, fast
 # Starting values, from fits to forecasts of real series (log scale unless the name says otherwise).
 START = {
     "offset": 0.0,
@@ -61,8 +61,7 @@ START = {
     "stable_logit": 0.5,  # of an eye whose level is CENTRAL_LEVEL, against slow; logits are not logarithms
     "stable_by_level": 0.0,
     "fast_logit": -2.5,
-    "fast_by_level": 0.0,  # the very fast alike
-    "very_fast_logit": -4.0,
+    "fast_by_level": 0.0,
 }
 CENTRAL_LEVEL, LEVEL_STEP = -5.0, 5.0  # dB: of the slope of logits by mean level
 USUAL_LOSS = 0.2  # expected loss that s stands for, so that both scales of drift agree in size
@@ -131,8 +130,8 @@ class ResidualProcess(nn.Module):
         p = self.scalars
         step = (level - CENTRAL_LEVEL) / LEVEL_STEP
         stable = p["stable_logit"] + p["stable_by_level"] * step
-        fast, very_fast = (p[f"{pace}_logit"] + p["fast_by_level"] * step for pace in ("fast", "very_fast"))
-        return torch.log_softmax(torch.stack([stable, torch.zeros_like(step), fast, very_fast], dim=1), dim=1)
+        fast = p["fast_logit"] + p["fast_by_level"] * step
+        return torch.log_softmax(torch.stack([stable, torch.zeros_like(step), fast], dim=1), dim=1)
 
     def covariance(
         self, years: Tensor, visits: Tensor, s: Tensor, unrest: Tensor, single: SingleTests

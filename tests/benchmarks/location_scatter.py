@@ -6,7 +6,8 @@ level, how the SD grows with each ten degrees from fixation, by level and by reg
 lies between Rotterdam's and Halifax's above -8 dB, and about half of it is found below. With the noise of level and
 place their log variances still scatter more than chance does; the excess, within an eye and band of level, is what
 variances of d degrees of freedom have (Smyth, Stat Appl Genet Mol Biol 2004;3:3). Prints d by band; 11, two more than
-``LOCATION_DEGREES``, lies between Rotterdam's and Halifax's. Takes seconds.
+``LOCATION_DEGREES``, lies between Rotterdam's and Halifax's above -4 dB. Values at the floor are held where they are
+known. Takes seconds.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ def growth_factor(
 def main() -> None:
     """Print the degrees of both bands, and the growth of noise by level."""
     grid = load_grid("24-2")
-    views = views_from_visits(read_visits(Path(sys.argv[1]), grid, included_only=True), grid, [])
+    visits = read_visits(Path(sys.argv[1]), grid, included_only=True)
+    views = views_from_visits(visits, grid, []).floor_held()
     level = mean_level(views.td, views.mask)
     _, sxx, rest = slopes(without_shift(views.td, views.mask, views.years), views.mask, views.years)
     degrees = np.where(sxx > 0, views.mask.sum(1) - 2, 0)

@@ -197,6 +197,12 @@ def test_locations_never_seen_change_nothing(detector, stable):
     np.testing.assert_allclose(found, expected)
 
 
+def test_simulated_eyes_have_the_floor_that_real_ones_have():
+    views, _ = detection._simulated(np.full((300, 1), 0.5), 8, 1, stable=True)
+    assert views.at_floor.any() and (views.td[views.at_floor] < -15).all()
+    assert not views.floor_held().mask.all()
+
+
 def test_the_card_holds_the_whole_detector(detector, stable):
     again = Detector.from_card(json.loads(json.dumps(detector.to_card())))
     assert again == detector

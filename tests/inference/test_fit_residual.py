@@ -99,6 +99,8 @@ def test_tests_at_the_floor_are_fitted_as_if_measured(monkeypatch: pytest.Monkey
     monkeypatch.setattr(module, "STEPS", 2)
     series = random_series(3, eyes=12)
     floored = replace(series, at_floor=series.mask & (series.td < -6))
+    floored.at_floor[:, ::2] = False  # every location is seen again
+    assert floored.at_floor.any()
     plain, found = (fit_residual(tiny_vae(), s, XY, **METHODS["trajectory"]) for s in (series, floored))
     assert found.to_card() == plain.to_card() != ResidualProcess(XY).to_card()
 

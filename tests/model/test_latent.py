@@ -297,6 +297,24 @@ def test_a_location_that_moves_fast_is_not_taken_for_a_noisy_one() -> None:
     noise = torch.full((40, 5), 2.0, dtype=torch.float64)
     torch.testing.assert_close(own_scatter(moving, noise), own_scatter(still, noise))
 
+    at_one_time = own_scatter(replace(still, years=torch.zeros_like(years)), noise)
+    squares = td.var(1) * 9 / 4 / USUAL_SCATTER
+    of_eye = (PSEUDO_TESTS + squares.sum(1, keepdim=True)) / (PSEUDO_TESTS + 5 * 9)
+    expected = (LOCATION_DEGREES * of_eye + squares) / (LOCATION_DEGREES + 9)
+    torch.testing.assert_close(at_one_time, expected.sqrt())
+
+
+def test_locations_never_seen_do_not_make_an_eye_a_steady_one() -> None:
+    td = -3 + 2 * torch.randn(3, 10, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    years = torch.arange(10.0, dtype=torch.float64).expand(3, -1)
+    never = torch.zeros(td.shape, dtype=torch.bool)
+    never[..., 3:] = True
+    series = Series(torch.where(never, -31.0, td), torch.ones_like(never), years, torch.full((3,), 10))
+    noise = torch.full((3, 5), 2.0, dtype=torch.float64)
+    found = own_scatter(replace(series, at_floor=never), noise)
+    torch.testing.assert_close(found, own_scatter(replace(series, mask=~never), noise))
+    assert (found[:, :3] > own_scatter(series, noise)[:, :3]).all()
+
 
 def steady(shifts: list[float], slope: float = -1.0) -> Series:
     """One eye that loses ``slope`` dB/year at all locations, its visits shifted."""

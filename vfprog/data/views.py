@@ -70,7 +70,7 @@ class Views:
         return replace(self, thickness=None, measured=None)
 
     def floor_held(self) -> Views:
-        """With values at the floor as trends take them, where these are known: see :func:`hold_floor`."""
+        """With values at the floor, where these are known, as trends take them: see :func:`hold_floor`."""
         if self.at_floor is None:
             return self
         td, mask = hold_floor(self.td, self.mask, self.at_floor)

@@ -131,7 +131,9 @@ class Detector:
     joint_thresholds: tuple[float, ...]
 
     def detect(self, views: Views) -> Detection:
-        """Judge eyes; those with fewer than three visits at different times keep the prevalence and no flag.
+        """Judge eyes; those without a score keep the prevalence and no flag.
+
+        That are eyes with fewer than three visits at different times, and eyes in which nothing was ever seen.
 
         Structure enters where an eye has three scans or more.
         """
@@ -188,7 +190,8 @@ def sector_gain(measured: np.ndarray) -> float:
 def scores(views: Views) -> tuple[np.ndarray, np.ndarray]:
     """Scores of function and of structure, NaN where there is none: two arrays (eye,).
 
-    Locations that were never seen say nothing of change: their total deviation rises, on a perfect line, by ageing.
+    Where values at the floor are known, they are held, and locations that were never seen left out: their total
+    deviation rises by ageing, on a perfect line, which is no change.
     """
     held = views.floor_held()
     z = function_score(held.td, held.mask, held.years)

@@ -90,10 +90,11 @@ def _task(method: LatentTrajectory, cut: Origin) -> _Task:
         cut = Origin(
             cut.n_first, cut.rows[keep], cut.past[keep], cut.td[keep], cut.mask[keep], cut.years[keep]
         )
-    # Tests at the floor as if measured: few, and their sites would have to be found anew at every step.
-    cut = replace(cut, past=replace(cut.past, at_floor=None))
     with torch.no_grad():
-        return _Task(cut, method.refined(cut.past, method.encoded(cut.past))[0])
+        linear = method.encoded(cut.past)
+        # Tests at the floor as if measured: few, and their sites would have to be found anew at every step.
+        cut = replace(cut, past=replace(cut.past, at_floor=None))
+        return _Task(cut, method.refined(cut.past, linear)[0])
 
 
 def _score(method: LatentTrajectory, task: _Task) -> Tensor:

@@ -94,11 +94,16 @@ def own_scatter(series: Series, noise: Tensor) -> Tensor:
 
     Without it a restless eye's scatter passes for drift. Scatter is that about each location's line, or a location that
     moves fast would pass for a noisy one. That of the eye is moderated as if ``PSEUDO_TESTS`` had scattered as
-    expected, and that of each of its locations as if ``LOCATION_DEGREES`` had scattered as the eye does.
+    expected, and that of each of its locations as if ``LOCATION_DEGREES`` had scattered as the eye does. Locations
+    never seen scatter by nothing, which says nothing of the others.
     """
-    line = fit_lines(series.td, series.mask, series.years)
-    degrees = (line.n - 2).clamp(min=0)
-    squares = torch.where(degrees > 0, degrees * (line.residual_sd / noise) ** 2, 0.0) / USUAL_SCATTER
+    mask = series.mask
+    if series.at_floor is not None:
+        mask = mask & (mask & ~series.at_floor).any(1, keepdim=True)
+    line = fit_lines(series.td, mask, series.years)
+    several = line.n > 2
+    degrees = torch.where(several, line.n - 1 - (line.sxx > 0).to(line.n), 0.0)
+    squares = torch.where(several, (line.n - 2) * (line.residual_sd / noise) ** 2, 0.0) / USUAL_SCATTER
     of_eye = (PSEUDO_TESTS + squares.sum(1)) / (PSEUDO_TESTS + degrees.sum(1))
     return ((LOCATION_DEGREES * of_eye[:, None] + squares) / (LOCATION_DEGREES + degrees)).sqrt()
 

@@ -339,7 +339,10 @@ def test_verdicts_say_what_few_visits_cannot_and_why_two_statements_differ() -> 
     assert _verdicts(md_slope=float("nan"), n_visits=1) == [
         "Nothing can be said of the course of this eye yet: what stands below is the prior's."
     ]
-    assert _verdicts(n_visits=2)[1] == "It is not flagged as progressing: that takes 3 visits."
+    unjudged = _verdicts(n_visits=2, progressing_threshold=1.0)[1]
+    assert unjudged == "It is not flagged as progressing: that takes 3 visits."
+    blind = _verdicts(n_visits=9, progressing_threshold=1.0)[1]
+    assert blind.endswith("that takes 3 visits at different times, and locations that see something.")
     assert "The flag is stricter" in _verdicts()[1]
     assert "The flag is stricter" not in _verdicts(progressing=True, p_progressing=0.9)[1]
     assert "The flag is stricter" not in _verdicts(p_worsening=0.6)[1]

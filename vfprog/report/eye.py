@@ -154,6 +154,11 @@ def _neighbours(at: int, pages: int) -> list[Cell]:
     return before + after
 
 
+def _judged(rate: pd.Series) -> bool:
+    """Whether the detector had anything to go by."""
+    return bool(rate["progressing_threshold"] < 1)
+
+
 def verdicts(rate: pd.Series) -> list[str]:
     """The rate in words: how likely the eye worsens, and whether it is flagged."""
     if np.isnan(rate["md_slope"]):
@@ -163,8 +168,11 @@ def verdicts(rate: pd.Series) -> list[str]:
         f"This eye is {likelihood(p)} worsening (probability {probability(p)} that its rate is below 0)."
     )
     verb = "is flagged as progressing" if rate["progressing"] else "is not flagged as progressing"
-    if rate["n_visits"] < MIN_VISITS:
-        return [worsens, f"It {verb}: that takes {MIN_VISITS} visits."]
+    if not _judged(rate):
+        takes = (
+            "at different times, and locations that see something" if rate["n_visits"] >= MIN_VISITS else ""
+        )
+        return [worsens, f"It {verb}: that takes {MIN_VISITS} visits {takes}".rstrip() + "."]
     side = "above" if rate["progressing"] else "not above"
     threshold = rate["progressing_threshold"]
     digits = 2 if probability(score) != number(threshold) else 4
@@ -239,8 +247,8 @@ def _rates_table(rate: pd.Series) -> Table:
             "Probability of progression",
             probability(rate["p_progressing"]),
             f"against stability; flagged above {number(rate['progressing_threshold'], 2)}"
-            if rate["n_visits"] >= MIN_VISITS
-            else "the prevalence: fewer than three visits say nothing against it",
+            if _judged(rate)
+            else "the prevalence: these visits say nothing for or against it",
         ),
         (
             "Slope of mean TD, least squares",

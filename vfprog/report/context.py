@@ -14,7 +14,7 @@ from vfprog.plots.evaluation import at_shown_firsts
 from vfprog.plots.labels import BASELINES, FORECASTS, method_label
 from vfprog.plots.results import MIN_PATIENTS, Results
 from vfprog.plots.retest import in_words
-from vfprog.report.blocks import Cell, Fact, Picture, Section, Table, embedded, headers, row
+from vfprog.report.blocks import Cell, Fact, Header, Picture, Section, Table, embedded, headers
 from vfprog.report.detection import detection_content
 from vfprog.report.eyes_table import eyes_table, eyes_text
 from vfprog.report.format import (
@@ -24,6 +24,7 @@ from vfprog.report.format import (
     plain,
     quantity,
 )
+from vfprog.report.model_scores import score_cell, shown_columns
 from vfprog.report.quality import quality_section
 from vfprog.report.rates import rates_content
 from vfprog.report.scores import (
@@ -165,25 +166,18 @@ def _model(name: str, results: Results, models: pd.DataFrame, figures_dir: Path)
         ),
         _card_table("Residual process (log or logit scale, but learning and offset in dB)", card["residual"]),
     ]
-    units = {
-        "elbo": "ELBO",
-        "kl": "KL",
-        "retest_mae": "retest MAE (dB)",
-        "forecast_mae": "forecast MAE (dB)",
-        "c2st_accuracy": "C2ST accuracy",
-        "c2st_lower": "C2ST lower",
-        "c2st_upper": "C2ST upper",
-        "ess": "ESS",
-    }
-    labels = [units.get(name, name.replace("_", " ")) for name in models.columns]
-    rows = [row(*map(plain, values)) for values in models.itertuples(index=False)]
-    caption = "Models of this run (ELBO, evidence, gap, KL, distortion: nats a field on held-out patients)"
+    shown = shown_columns(models)
+    heads = [Header("Model"), *(Header(label, help=meaning) for label, _, meaning in shown.values())]
+    rows = [
+        [Cell(str(one["model"])), *(score_cell(one, name) for name in shown)] for _, one in models.iterrows()
+    ]
+    caption = "Models of this run (evidence, ELBO, gap, rate, distortion: nats a field of held-out patients)"
     return Section(
         "model",
         "Model",
         [card["data"], learned_from(name, card["calibrated_on"], evaluated=not results.evaluation.empty)],
         facts,
-        [Table(caption, headers(*labels), rows)],
+        [Table(caption, heads, rows)],
         [picture(figures_dir, "training")],
         [table for table in tables if table.rows],
     )

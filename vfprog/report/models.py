@@ -15,12 +15,13 @@ from vfprog.plots.compare import draw_comparison
 from vfprog.plots.models import MODEL_FIGURES
 from vfprog.plots.style import save_figure, style
 from vfprog.report.archetypes import archetypes_section
-from vfprog.report.blocks import Cell, Fact, Header, Section, Table, embedded, number_cell
+from vfprog.report.blocks import Cell, Fact, Header, Section, Table, embedded
 from vfprog.report.bottleneck import bottleneck_section
 from vfprog.report.environment import environment
-from vfprog.report.format import count, estimate, number, plain, quantity
+from vfprog.report.format import count, number, plain, quantity
 from vfprog.report.guided import guided_section
-from vfprog.report.model_words import COLUMNS, KINDS, OPTIONS, ROWS
+from vfprog.report.model_scores import score_cell, shown_columns
+from vfprog.report.model_words import KINDS, OPTIONS, ROWS
 from vfprog.report.seeds import seeds_section
 from vfprog.report.sweep import sweep_section
 
@@ -174,19 +175,19 @@ def comparison_page(
     warnings = [
         f"{model.name}: {words}" for group in groups.values() for model in group for words in model.warnings
     ]
-    meanings = [Header(label, help=meaning) for label, _, meaning in _shown(table).values()]
+    meanings = [Header(label, help=meaning) for label, _, meaning in shown_columns(table).values()]
     return ModelsPage(f"Models of run {run}", links, warnings, text, sections, meanings)
 
 
 def comparison_table(models: list[Model], table: pd.DataFrame) -> Table:
     """A row a model; columns in which none has a value are left out."""
     rows = rows_of(models, table)
-    shown = _shown(rows)
+    shown = shown_columns(rows)
     cells = [
         [
             Cell(model.name, href=model.page),
             Cell(model.words),
-            *(_value(row, name, digits) for name, (_, digits, _) in shown.items()),
+            *(score_cell(row, name) for name in shown),
         ]
         for model, (_, row) in zip(models, rows.iterrows(), strict=True)
     ]
@@ -194,21 +195,9 @@ def comparison_table(models: list[Model], table: pd.DataFrame) -> Table:
     return Table(f"Models of {ROWS[models[0].rows].lower()}", heads, cells)
 
 
-def _shown(rows: pd.DataFrame) -> dict[str, tuple[str, int, str]]:
-    """The columns in which some model has a value."""
-    return {name: spec for name, spec in COLUMNS.items() if name in rows and rows[name].notna().any()}
-
-
 def rows_of(models: list[Model], table: pd.DataFrame) -> pd.DataFrame:
     """The models' rows of ``models.csv``, indexed by their names, in the order of ``models``."""
     return table.set_index("model").loc[[model.name for model in models]]
-
-
-def _value(row: pd.Series, name: str, digits: int) -> Cell:
-    value = float(row[name])
-    stem = name.removesuffix("_accuracy")
-    bounds = [float(row.get(f"{stem}_{side}", float("nan"))) for side in ("lower", "upper")]
-    return number_cell(estimate(value, bounds[0], bounds[1], digits), value)
 
 
 def model_page(model: Model, row: pd.Series) -> ModelsPage:
@@ -266,7 +255,9 @@ def learnt_from(training: dict[str, Any]) -> str:
 
 def scores(row: pd.Series) -> Section:
     """The model's row of ``models.csv``, each number with its meaning."""
-    shown = [(name, *spec) for name, spec in COLUMNS.items() if name in row and not pd.isna(row[name])]
-    cells = [[Cell(label), _value(row, name, digits), Cell(text)] for name, label, digits, text in shown]
+    shown = shown_columns(row.to_frame().T)
+    cells = [
+        [Cell(label), score_cell(row, name), Cell(meaning)] for name, (label, _, meaning) in shown.items()
+    ]
     heads = [Header("Quantity"), Header("Value"), Header("Meaning")]
     return Section("scores", "Scores", tables=[Table("Scores on held-out rows", heads, cells)])

@@ -297,11 +297,16 @@ def test_a_location_that_moves_fast_is_not_taken_for_a_noisy_one() -> None:
     noise = torch.full((40, 5), 2.0, dtype=torch.float64)
     torch.testing.assert_close(own_scatter(moving, noise), own_scatter(still, noise))
 
-    at_one_time = own_scatter(replace(still, years=torch.zeros_like(years)), noise)
+
+def test_scatter_of_visits_at_one_time_is_that_about_their_mean() -> None:
+    td = -3 + 2 * torch.randn(40, 10, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    noise = torch.full((40, 5), 2.0, dtype=torch.float64)
+    never_later = torch.zeros(40, 10, dtype=torch.float64)
+    series = Series(td, torch.ones_like(td, dtype=torch.bool), never_later, torch.full((40,), 10))
     squares = td.var(1) * 9 / 4 / USUAL_SCATTER
     of_eye = (PSEUDO_TESTS + squares.sum(1, keepdim=True)) / (PSEUDO_TESTS + 5 * 9)
     expected = (LOCATION_DEGREES * of_eye + squares) / (LOCATION_DEGREES + 9)
-    torch.testing.assert_close(at_one_time, expected.sqrt())
+    torch.testing.assert_close(own_scatter(series, noise), expected.sqrt())
 
 
 def test_locations_never_seen_do_not_make_an_eye_a_steady_one() -> None:

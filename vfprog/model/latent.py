@@ -26,9 +26,9 @@ from vfprog.model.residual import SCALES, ResidualProcess
 from vfprog.model.summary import summarise
 from vfprog.model.trajectory import Path, Prediction, alike_batches
 
-REFINEMENTS = 2  # more change next to nothing of what the averages after them find
-# More move the rate of nine eyes in ten by less than a tenth of its SD (Rotterdam, LEI-SFD), single latents by more.
-AVERAGES = 2
+# More refinements change next to nothing; more averages move the rate of nine eyes in ten by less than a tenth of its
+# SD, single latents by more: tests/benchmarks/averages.py.
+REFINEMENTS, AVERAGES = 2, 2
 
 
 @dataclass(frozen=True)

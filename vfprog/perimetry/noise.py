@@ -15,8 +15,8 @@ GROWTH, GROWTH_DEGREES = 1.3, 10.0
 NO_GROWTH_LEVEL, FULL_GROWTH_LEVEL = -15.0, -8.0
 USUAL_ECCENTRICITY = 17.5  # degrees, at which noise is the table's
 
-# Degrees of freedom that an eye's scatter weighs against a location's own. Above -4 dB variances of locations spread
-# about their eye's as those of about 11 degrees do (by the same), below rather more than less; such a prior's mean
+# Degrees of freedom that an eye's scatter weighs against a location's own. Variances of locations spread about their
+# eye's as those of about 11 degrees do (by the same: 9 and 13 above -4 dB, 7 and 11 below); the mean of such a prior
 # weighs two less in the posterior mean. Detection, which reckons without place, uses the same.
 LOCATION_DEGREES = 9.0
 

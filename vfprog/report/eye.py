@@ -169,10 +169,9 @@ def verdicts(rate: pd.Series) -> list[str]:
     )
     verb = "is flagged as progressing" if rate["progressing"] else "is not flagged as progressing"
     if not _judged(rate):
-        takes = (
-            "at different times, and locations that see something" if rate["n_visits"] >= MIN_VISITS else ""
-        )
-        return [worsens, f"It {verb}: that takes {MIN_VISITS} visits {takes}".rstrip() + "."]
+        enough = rate["n_visits"] >= MIN_VISITS
+        beyond = " at different times, and locations that see something" if enough else ""
+        return [worsens, f"It {verb}: that takes {MIN_VISITS} visits{beyond}."]
     side = "above" if rate["progressing"] else "not above"
     threshold = rate["progressing_threshold"]
     digits = 2 if probability(score) != number(threshold) else 4

@@ -102,3 +102,13 @@ def test_the_path_of_one_visit_has_a_readable_axis(results: Results, ax: Axes) -
     eye = results.rates[results.rates["n_visits"] == 1].iloc[0]
     plot_latent_path(of_eye(results.latents, eye), trajectory_of(results.trajectories, eye), ax)
     assert ax.get_xlim() == (-0.5, 0.5)
+
+
+def test_without_a_path_the_latents_of_fields_are_drawn(results: Results, ax: Axes) -> None:
+    eye = results.rates.iloc[0]
+    latents, track = of_eye(results.latents, eye), trajectory_of(results.trajectories, eye)
+    plot_latent_path(latents, track.isel(latent=slice(0)), ax, n=2)
+    labels = [item.get_label() for item in ax.lines if item.get_label().startswith("z")]
+    assert len(labels) == 2
+    assert all(len(line(ax, label)) == 0 for label in labels)
+    assert len(ax.collections) == 2  # the fields' intervals

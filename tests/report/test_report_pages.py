@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from fake_run import HOSTILE, FakeRun, draw, write_pages, write_run
 
 from vfprog.config import PlotsConfig
@@ -328,6 +329,19 @@ def test_no_pages_at_all_can_be_asked_for(run: FakeRun, tmp_path: Path) -> None:
     folder = write_pages(bare, pages=0)
     assert (folder / "index.html").exists()
     assert not list((folder / "eyes").glob("*"))
+
+
+def test_a_method_without_a_network_has_pages_and_figures_but_no_latent_path(tmp_path: Path) -> None:
+    run = write_run(tmp_path, eyes=3)
+    paths = run.cohort / "trajectories.nc"
+    with xr.open_dataset(paths, engine="h5netcdf") as dataset:
+        bare = dataset.load().isel(latent=slice(0))
+    bare.to_netcdf(paths, engine="h5netcdf")
+    draw(run, PlotsConfig())
+    folder = write_pages(run)
+    index, eye = (folder / name for name in ("index.html", "eyes/eye-0001.html"))
+    assert "A path rests on all fields" not in index.read_text()
+    assert "Path through latent space" not in eye.read_text()
 
 
 def _verdicts(**changed: float | bool) -> list[str]:

@@ -78,8 +78,13 @@ class Results:
 
     @property
     def latent_dim(self) -> int:
-        """Number of latents."""
-        return self.trajectories.sizes["latent"]
+        """Number of latents of the model; an eye's path has as many, or none where its method has no network."""
+        return int(self.card["latent_dim"])
+
+    @property
+    def latent_paths(self) -> bool:
+        """Whether eyes have a path through latent space."""
+        return self.trajectories.sizes["latent"] > 0
 
 
 def load_results(cohort_dir: Path, model_dir: Path, further: Collection[str] = ()) -> Results:

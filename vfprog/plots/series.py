@@ -127,24 +127,28 @@ def choose_latents(z: np.ndarray, slope: np.ndarray, years: float, n: int) -> li
 
 
 def plot_latent_path(latents: pd.DataFrame, trajectory: xr.Dataset, ax: Axes, *, n: int = 3) -> Axes:
-    """Path of the ``n`` most telling latents: fields with 95 % intervals, and the trajectory as a line.
+    """Path of the ``n`` most telling latents: fields with 95 % intervals, and the trajectory, if any, as a line.
 
     Parameters
     ----------
     latents : DataFrame
         One eye's rows of ``latents.parquet``.
     trajectory : Dataset
-        The eye's part of ``trajectories.nc``: ``z_start`` and ``z_slope`` (latent,), per year.
+        The eye's part of ``trajectories.nc``: ``z_start`` and ``z_slope`` (latent,), per year. No latents where the
+        method has no network.
     """
-    dim = trajectory.sizes["latent"]
-    names = [f"z_{k}" for k in range(1, dim + 1)]
+    names = [name for name in map(str, latents) if name.startswith("z_") and not name.endswith("_sd")]
     years, z = latents[c.YEARS].to_numpy(), latents[names].to_numpy()
-    start, slope = trajectory["z_start"].to_numpy(), trajectory["z_slope"].to_numpy()
+    path = trajectory.sizes["latent"] > 0
+    start, slope = (
+        trajectory[name].to_numpy() if path else np.zeros(len(names)) for name in ("z_start", "z_slope")
+    )
     shown = choose_latents(z, slope, years[-1] - years[0], n)
     for k, colour in zip(shown, PALETTE, strict=False):
         sd = latents[f"z_{k + 1}_sd"].to_numpy()
+        ends = years[[0, -1]] if path else years[:0]
         ax.errorbar(years, z[:, k], Z95 * sd, fmt=".", color=colour, ms=4, elinewidth=0.6, alpha=0.6)
-        ax.plot(years[[0, -1]], start[k] + slope[k] * years[[0, -1]], color=colour, label=f"z{k + 1}")
+        ax.plot(ends, start[k] + slope[k] * ends, color=colour, label=f"z{k + 1}")
     if years[0] == years[-1]:
         ax.set_xlim(years[0] - 0.5, years[0] + 0.5)
     ax.set(xlabel="Years since the first field", ylabel="Latent (prior SD = 1)")

@@ -132,8 +132,9 @@ def _summary(results: Results, rates: RatesConfig, figures_dir: Path) -> Section
         f"flagging {percent(rates.false_positives)} of stable eyes, simulated with noise, wander and visit effects at "
         "the training patients' intervals.",
         FORECASTS[results.trajectories.attrs["method"]],
-        "Example eyes: mean TD on the left, on the right the latents that say most of each. A path rests on all fields "
-        "of the eye; the points are single fields, which say little of a latent and are drawn to 0.",
+        "Example eyes: mean TD on the left, on the right the latents that say most of each. "
+        + ("A path rests on all fields of the eye; the points" if results.latent_paths else "The points")
+        + " are single fields, which say little of a latent and are drawn to 0.",
     ]
     pictures = [picture(figures_dir, "series"), picture(figures_dir, "fields")]
     return Section("summary", "Summary", text, facts, pictures=pictures)

@@ -325,7 +325,7 @@ def _forecast_maps(eye: EyeData, drawer: FieldMaps, *, width: bool) -> list[Map]
 
 
 def _latent_charts(eye: EyeData) -> list[Map]:
-    """The latents that say most of this eye, each over the years."""
+    """The latents that say most of this eye, each over the years; none where its path has no latents."""
     start, start_sd, slope, slope_sd, correlation = (eye.z_path[name] for name in Z_PATH)
     names = [f"z_{k}" for k in range(1, len(start) + 1)]
     years, z = eye.latents[c.YEARS].to_numpy(), eye.latents[names].to_numpy()

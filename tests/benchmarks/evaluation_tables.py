@@ -144,7 +144,7 @@ def detection_differences(run: Path) -> pd.DataFrame:
             {"both views": "p_progressing"} if alone != "p_progressing" else {}
         )
         for view, score in views.items():
-            for baseline in ("md_trend", "poplr"):
+            for baseline in ("md_trend", "poplr", *(["zf_zs"] if view == "both views" else [])):
                 cells = table[(table["score"] == score) & (table["baseline"] == baseline)].set_index(
                     "n_visits"
                 )

@@ -24,7 +24,14 @@ from vfprog.data.schema import read_visits
 from vfprog.data.views import views_from_visits
 from vfprog.perimetry.grid import load_grid
 from vfprog.perimetry.noise import growth, noise_sd
-from vfprog.perimetry.visit_shift import mean_level, without_shift
+from vfprog.perimetry.visit_shift import (
+    USUAL_VISITS,
+    mean_level,
+    strays,
+    visit_means,
+    visit_posterior,
+    without_shift,
+)
 from vfprog.perimetry.weighted_slope import BAND, slopes
 
 LEVELS = (-15.0, -8, -3, 10)  # dB
@@ -69,7 +76,9 @@ def main() -> None:
     visits = read_visits(Path(sys.argv[1]), grid, included_only=True)
     views = views_from_visits(visits, grid, []).floor_held()
     level = mean_level(views.td, views.mask)
-    _, sxx, rest = slopes(without_shift(views.td, views.mask, views.years), views.mask, views.years)
+    found = strays(visit_means(views.td, views.mask), views.years)
+    fields = without_shift(views.td, views.mask, visit_posterior(found, USUAL_VISITS).shift)
+    _, sxx, rest = slopes(fields, views.mask, views.years)
     degrees = np.where(sxx > 0, views.mask.sum(1) - 2, 0)
     log_variance = np.log(np.maximum(rest / np.maximum(degrees, 1) / noise_sd(level) ** 2, 1e-3))
     enough = degrees >= LEAST_DEGREES

@@ -12,7 +12,7 @@ from vfprog import columns as c
 from vfprog.config import EvaluationConfig, RatesConfig
 from vfprog.data.views import Views
 from vfprog.forecast import detection_table
-from vfprog.forecast.detection import VISITS, Detector, ScoreModel
+from vfprog.forecast.detection import INTERVALS, VISITS, Detector, ScoreModel
 from vfprog.forecast.detection_scores import all_scores, shuffled_scores
 from vfprog.forecast.detection_table import (
     Group,
@@ -27,7 +27,7 @@ from vfprog.perimetry.grid import load_grid
 from vfprog.perimetry.noise import noise_sd
 
 GRID = load_grid("24-2")
-MODEL, HALVES = ScoreModel(noise=1.0, wander=2.0, gain=2.0), (0.5,) * len(VISITS)
+MODEL, HALVES = ScoreModel(noise=1.0, wander=2.0, gain=2.0), ((0.5,) * len(INTERVALS),) * len(VISITS)
 DETECTOR = Detector(0.3, MODEL, MODEL, HALVES, HALVES)
 RATES = RatesConfig(poplr_permutations=99)
 OPTIONS = EvaluationConfig(bootstrap=200, detection_visits=[5], detection_shuffles=60)
@@ -81,10 +81,11 @@ def test_differences_are_those_of_the_auc_on_the_same_replicates(tables):
     for row in apart.itertuples():
         assert row.difference == pytest.approx(auc[row.score] - auc[row.baseline])
     assert not (apart["score"] == apart["baseline"]).any()
-    # zf and the detector's score are close kin: their difference is surer than either's AUC.
+    assert set(apart["baseline"]) == {"md_trend", "poplr", "zf", "zf_zs"}
+    # zf and the detector's score are kin: their difference is surer than that of two scores on eyes of their own.
     kin = apart[(apart["score"] == "p_progressing_function") & (apart["baseline"] == "zf")].iloc[0]
-    whole = found.set_index("score").loc["zf"]
-    assert kin["upper"] - kin["lower"] < 0.8 * (whole["auc_upper"] - whole["auc_lower"])
+    whole = found.set_index("score").loc[["zf", "p_progressing_function"]]
+    assert kin["upper"] - kin["lower"] < 0.8 * np.hypot(*(whole["auc_upper"] - whole["auc_lower"]))
 
 
 def test_time_to_detection_grows_with_visits(tables):

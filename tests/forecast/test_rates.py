@@ -36,12 +36,11 @@ from vfprog.forecast.rate_prior import (
 )
 from vfprog.forecast.rate_scatter import TEST_SHARED, WANDER_SHARED, fit_scatter, own_scatter, quadratic_forms
 from vfprog.forecast.rate_slopes import USUAL_SCATTER, CommonScatter, fit_lines, with_errors
-from vfprog.forecast.rate_visits import LEARNING_SD, NODES, USUAL_LEARNING, VisitPrior
 from vfprog.forecast.rates import prior_sensitivity, rate_tables
 from vfprog.perimetry.grid import load_grid
 from vfprog.perimetry.noise import noise_sd
 from vfprog.perimetry.regression import linear_regression
-from vfprog.perimetry.visit_shift import felt
+from vfprog.perimetry.visit_shift import LEARNING_SD, NODES, USUAL_VISITS, VisitPrior, felt
 
 GRID = load_grid("24-2")
 OPTIONS = RatesConfig(poplr_permutations=99)
@@ -166,7 +165,7 @@ def test_one_visit_gets_the_prior():
     td, mask, years = _regular(np.full((1, 1, GRID.n), -9.0))
     rate = _field(td, mask, years, DEFAULT).rate
     # A first field lacks what patients have yet to learn.
-    profile = profiles(-9.0 + USUAL_LEARNING * felt(np.full(GRID.n, -9.0))).mean(1)
+    profile = profiles(-9.0 + USUAL_VISITS.learning * felt(np.full(GRID.n, -9.0))).mean(1)
     expected = (DEFAULT.weights.sum(1) * DEFAULT.means * profile).sum()
     assert rate.expectation()[0] == pytest.approx(expected, rel=1e-3)
     assert rate.quantile(0.025)[0] < -2 and rate.quantile(0.975)[0] > 1  # honestly wide

@@ -21,11 +21,13 @@ from vfprog.report.context import learned_from, scored_by
 from vfprog.report.eye import (
     ONE_VISIT,
     PARTS,
+    SHORT,
     SHRINKAGE,
     eye_page,
     forecast_notes,
     likelihood,
     page_name,
+    rate_note,
     verdicts,
 )
 from vfprog.report.eyes import Eyes
@@ -129,8 +131,8 @@ def test_the_summary_counts(index: Page) -> None:
     assert "3 eyes of 6 (50 %) are worsening with a posterior probability above 0.95." in index.text
     assert "3 eyes (50 %) are flagged as progressing" in index.text
     assert (
-        "The thresholds aim at flagging 5 % of stable eyes, simulated with noise, wander and visit effects at the "
-        "training patients' intervals." in index.text
+        "The thresholds aim at flagging 5 % of stable eyes, simulated with noise, wander and visit effects, after so "
+        "many visits so far apart." in index.text
     )
     assert "40 of 41 read" in index.text
 
@@ -205,7 +207,7 @@ def test_an_eye_page_says_who_how_fast_and_how_sure(first: Page) -> None:
     assert "15 used, 1 excluded" in first.text
     assert "−1.30 dB/year 95 % credible interval [−1.61, −0.99]" in first.text
     assert "This eye is very likely worsening (probability > 0.99 that its rate is below 0)." in first.text
-    assert "is above the threshold for 15 visits, 0.80" in first.text
+    assert "is above the threshold for 15 visits so far apart, 0.80" in first.text
     assert SHRINKAGE in first.text
     assert "12 of 15 fields: the first, the last, and evenly spaced ones between." in first.text
     assert "false positives above 0.15" in first.text
@@ -216,6 +218,13 @@ def test_an_eye_with_one_visit_says_so(results: Results, folder: Path) -> None:
     page = Page((folder / "eyes" / page_name(number)).read_text())
     assert ONE_VISIT in page.text
     assert SHRINKAGE not in page.text
+
+
+@pytest.mark.parametrize(
+    ("n_visits", "years", "note"), [(1, 0.0, ONE_VISIT), (12, 0.4, SHORT), (2, 0.5, SHRINKAGE)]
+)
+def test_what_to_bear_in_mind_of_a_rate(n_visits: int, years: float, note: str) -> None:
+    assert rate_note(pd.Series({"n_visits": n_visits, "years_followed": years})) == note
 
 
 def test_a_forecast_that_stands_still_says_so(results: Results, index: Page) -> None:
@@ -360,6 +369,6 @@ def test_verdicts_say_what_few_visits_cannot_and_why_two_statements_differ() -> 
     assert "The flag is stricter" in _verdicts()[1]
     assert "The flag is stricter" not in _verdicts(progressing=True, p_progressing=0.9)[1]
     assert "The flag is stricter" not in _verdicts(p_worsening=0.6)[1]
-    assert "0.4271, is not above the threshold for 8 visits, 0.4306." in _verdicts(
+    assert "0.4271, is not above the threshold for 8 visits so far apart, 0.4306." in _verdicts(
         p_progressing=0.4271, progressing_threshold=0.4306
     )[1].replace("\N{NO-BREAK SPACE}", " ")

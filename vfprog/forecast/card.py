@@ -48,7 +48,7 @@ def calibrate_model(
         "shrunk_plr": shrinkage.to_card(),
         "calibration": calibration,
         "rate_prior": prior.to_card(),
-        "detector": fit_detector(views.years, views.visits, rates, seed).to_card(),
+        "detector": fit_detector(rates, seed).to_card(),
     }
 
 

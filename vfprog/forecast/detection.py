@@ -13,8 +13,8 @@ says how much so at the eye's own times; in logs, because the eye's own scatter,
 share of the wander. ``noise`` and ``wander`` come from the fields of simulated eyes and are taken to be the layer's
 too; each view's ``gain`` comes from simulated eyes. The probability is that of this model. What the model leaves out,
 ageing of layers among it, the thresholds make up for: they come from simulated stable eyes, one for each number of
-visits, so that the share of these flagged is the configured one however long the series. Level enters none of this: at
-given times the probability rises with either score, and is a function of the scores alone.
+visits and time between them, so that the share of these flagged is the configured one however an eye is followed. Level
+enters none of this: at given times the probability rises with either score, and is a function of the scores alone.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.interpolate import RegularGridInterpolator
 from scipy.optimize import lsq_linear
 from scipy.special import expit, log_ndtr, logit
 from scipy.stats import norm
@@ -34,15 +35,17 @@ from vfprog.data.simulate import Simulated, simulate_series
 from vfprog.data.views import Views
 from vfprog.perimetry.floor import BRIGHTEST
 from vfprog.perimetry.grid import load_grid
-from vfprog.perimetry.weighted_slope import MIN_VISITS, VISIT_SCATTER, function_score, structure_score
+from vfprog.perimetry.weighted_slope import LOCAL_SCATTER, function_score, structure_score
 
 RATE_SD = 0.7  # dB/year of mean TD: progressing eyes lose |N(0, RATE_SD^2)| a year
 WANDER_YEARS = 4.0  # correlation time for u
 USUAL_VISITS = 16  # up to so many, a score's spread and gain are fitted
-# Numbers of visits for which thresholds are found; between them they are interpolated, longer series take the last.
-VISITS = (*range(MIN_VISITS, USUAL_VISITS + 1), 20, 25, 32, 40)
-SIMULATED_EYES = 4000
-USUAL_INTERVAL, INTERVALS = 0.5, (0.1, 2.0)  # years between visits: where nothing is known, and limits
+# Numbers of visits, and years between them, for which thresholds are found; between these they are interpolated, in
+# logs of the years, and beyond them they stay.
+VISITS = (3, 4, 5, 6, 7, 8, 10, 12, 14, USUAL_VISITS, 20, 25, 32, 40)
+INTERVALS = (0.1, 0.25, 0.5, 1.0, 2.0)
+USUAL_INTERVAL = 0.5
+SIMULATED_EYES = 3000  # at each of these intervals
 MARGIN = 1.64  # standard errors of the share of simulated eyes beyond a threshold
 PROGRESSING_RATE = -0.25  # dB/year; simulated eyes below it tell the gain
 CHUNK = 4096  # eyes scored at once
@@ -57,7 +60,7 @@ class Detection:
     log_odds : array
         Of progression against stability.
     threshold : array
-        Of the probability, above which an eye is flagged: that of its number of visits, 1 for eyes without a score.
+        Of the probability, above which an eye is flagged: that of its visits, 1 for eyes without a score.
     """
 
     log_odds: np.ndarray
@@ -120,15 +123,16 @@ class Detector:
         Prior probability that an eye progresses.
     function, structure : ScoreModel
         Of the fields and of the nerve fibre layer.
-    thresholds, joint_thresholds : tuple of float
-        Of the probability, at each number of ``VISITS``: from fields alone, and from both views.
+    thresholds, joint_thresholds : tuple of tuples of float
+        Of the probability, at each number of ``VISITS`` and each of ``INTERVALS``: from fields alone, and from both
+        views.
     """
 
     prevalence: float
     function: ScoreModel
     structure: ScoreModel
-    thresholds: tuple[float, ...]
-    joint_thresholds: tuple[float, ...]
+    thresholds: tuple[tuple[float, ...], ...]
+    joint_thresholds: tuple[tuple[float, ...], ...]
 
     def detect(self, views: Views) -> Detection:
         """Judge eyes; those without a score keep the prevalence and no flag.
@@ -152,8 +156,20 @@ class Detector:
             log_odds += structure.log_bayes(np.where(both, layer, np.nan), views.years, scanned)
             share = both * scanned_share(views.years, tested, scanned)
         # With few scans, or all within a short time, odds are nearly those of fields alone: so is their threshold.
-        alone, joint = (np.interp(tested.sum(1), VISITS, t) for t in (self.thresholds, self.joint_thresholds))
+        alone, joint = self._thresholds(views.years, tested)
         return log_odds, np.where(np.isfinite(z), alone + (joint - alone) * share, 1.0)
+
+    def _thresholds(self, years: np.ndarray, tested: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """From fields alone and from both views, of eyes tested so: two arrays (eye,)."""
+        n, interval = tested.sum(1), _interval(years, tested)
+        at = np.stack(
+            [np.clip(n, VISITS[0], VISITS[-1]), np.log(np.clip(interval, INTERVALS[0], INTERVALS[-1]))], 1
+        )
+        grid = (VISITS, np.log(INTERVALS))
+        alone, joint = (
+            RegularGridInterpolator(grid, t)(at) for t in (self.thresholds, self.joint_thresholds)
+        )
+        return alone, joint
 
     def to_card(self) -> dict[str, Any]:
         """JSON content."""
@@ -166,14 +182,15 @@ class Detector:
         Raises
         ------
         ValueError
-            If there are thresholds at other numbers of visits than ``VISITS``.
+            If there are thresholds for other numbers of visits and years between them than those of this module.
         """
-        thresholds = [tuple(card[name]) for name in ("thresholds", "joint_thresholds")]
-        for found in thresholds:
-            if len(found) != len(VISITS):
-                raise ValueError(f"thresholds of the detector: {len(found)}, not {len(VISITS)}")
+        shape = (len(VISITS), len(INTERVALS))
+        tables = [np.array(card[name], float) for name in ("thresholds", "joint_thresholds")]
+        for table in tables:
+            if table.shape != shape:
+                raise ValueError(f"thresholds of the detector: of shape {table.shape}, not {shape}")
         function, structure = (ScoreModel(**card[name]) for name in ("function", "structure"))
-        return cls(card["prevalence"], function, structure, *thresholds)
+        return cls(card["prevalence"], function, structure, *(_nested(table) for table in tables))
 
 
 def scanned_share(years: np.ndarray, tested: np.ndarray, scanned: np.ndarray) -> np.ndarray:
@@ -200,79 +217,105 @@ def scores(views: Views) -> tuple[np.ndarray, np.ndarray]:
     return z, structure_score(views.thickness, views.measured, views.years)
 
 
-def fit_detector(years: np.ndarray, visits: np.ndarray, options: RatesConfig, seed: int) -> Detector:
-    """Fit the detector to simulated eyes that are tested as often as the training eyes.
+@dataclass(frozen=True)
+class _Stable:
+    """Scores of both views of simulated stable eyes tested alike: arrays (eye,); ``years`` (eye, visit)."""
 
-    The simulated eyes have the noise, wander and visit effects of
-    :func:`~vfprog.data.simulate.simulate_series`, and a nerve fibre layer that follows the true field. Truth of a
-    cohort is never used.
+    z: np.ndarray
+    layer: np.ndarray
+    years: np.ndarray
+
+    @property
+    def visits(self) -> np.ndarray:
+        """All are there: (eye, visit)."""
+        return np.ones(self.years.shape, bool)
+
+    def log_bayes(self, function: ScoreModel, structure: ScoreModel) -> tuple[np.ndarray, np.ndarray]:
+        """Of progression, from fields alone and from both views: two arrays (eye,)."""
+        alone = function.log_bayes(self.z, self.years, self.visits)
+        return alone, alone + structure.log_bayes(self.layer, self.years, self.visits)
+
+
+def fit_detector(options: RatesConfig, seed: int) -> Detector:
+    """Fit the detector to simulated eyes, tested at each of ``INTERVALS``.
+
+    These eyes have the noise, wander and visit effects of :func:`~vfprog.data.simulate.simulate_series`, and a nerve
+    fibre layer that follows the true field. No patient enters.
 
     Parameters
     ----------
-    years : array (eye, visit)
-        Times of the training eyes' visits.
-    visits : array (eye, visit) of bool
-        False for padding.
     options : RatesConfig
         Prevalence, and the share of stable eyes to flag.
     seed : int
     """
-    rng = np.random.default_rng(seed)
-    interval = rng.choice(_intervals(years, visits), (SIMULATED_EYES, 1))
-    stable, _ = _simulated(interval, VISITS[-1], seed, stable=True)
-    progressing, truth = _simulated(interval, USUAL_VISITS, seed, stable=False)
-    rate = truth.slope.mean(1)
-    fast = rate < PROGRESSING_RATE
-    expected = -rate[fast] * np.sqrt(_times(truth.years, truth.mask)[0][fast])
-    gain, layer_gain = (round(float(np.median(z / expected)), 4) for z in scores(progressing[fast]))
-    firsts = [stable.first(n) for n in VISITS]
-    scored = [scores(first) for first in firsts]
+    gain, layer_gain = _gains(seed)
+    stable = [_stable_eyes(interval, [seed, number]) for number, interval in enumerate(INTERVALS)]
     # Margin for the quantile's own sampling error, so that no more than the configured share is flagged.
     allowed = options.false_positives
     share = min(1 - allowed + MARGIN * np.sqrt(allowed * (1 - allowed) / SIMULATED_EYES), 1.0)
     usual = VISITS.index(USUAL_VISITS) + 1
-    noise, wander = _fit_spread([z for z, _ in scored[:usual]], firsts[:usual], share)
+    noise, wander = _fit_spread([eyes for followed in stable for eyes in followed[:usual]], share)
     function = ScoreModel(noise, wander, gain)
     # Simulated layers do not stray over the years and would be believed too much; real ones may, as fields do.
     structure = replace(function, gain=layer_gain)
-    alone, joint = [], []
-    for (z, layer), first in zip(scored, firsts, strict=True):
-        alone.append(logit(options.prevalence) + function.log_bayes(z, first.years, first.visits))
-        joint.append(alone[-1] + structure.log_bayes(layer, first.years, first.visits))
-    thresholds = (
-        tuple(round(max(float(np.quantile(expit(odds), share)), options.prevalence), 5) for odds in view)
-        for view in (alone, joint)
-    )
-    return Detector(options.prevalence, function, structure, *thresholds)
+    found = np.array(
+        [
+            [np.quantile(odds, share) for odds in eyes.log_bayes(function, structure)]
+            for followed in stable
+            for eyes in followed
+        ]
+    ).reshape(len(INTERVALS), len(VISITS), 2)
+    thresholds = np.maximum(expit(logit(options.prevalence) + found), options.prevalence).round(5)
+    alone, joint = (_nested(thresholds[:, :, view].T) for view in range(2))
+    return Detector(options.prevalence, function, structure, alone, joint)
 
 
-def _fit_spread(z: list[np.ndarray], firsts: list[Views], share: float) -> tuple[float, float]:
-    """Noise and wander of the score of fields ``z``, one array (eye,) for each of the ``firsts`` visits of stable eyes.
+def _gains(seed: int) -> tuple[float, float]:
+    """Of both views' scores, in eyes that progress."""
+    progressing, truth = _simulated(USUAL_INTERVAL, USUAL_VISITS, [seed], stable=False)
+    rate = truth.slope.mean(1)
+    fast = rate < PROGRESSING_RATE
+    expected = -rate[fast] * np.sqrt(_times(truth.years, truth.mask)[0][fast])
+    gain, layer_gain = (round(float(np.median(z / expected)), 4) for z in scores(progressing[fast]))
+    return gain, layer_gain
+
+
+def _stable_eyes(interval: float, seed: list[int]) -> list[_Stable]:
+    """Stable eyes after each number of ``VISITS``, at about this interval."""
+    views, _ = _simulated(interval, VISITS[-1], seed, stable=True)
+    firsts = [views.first(n) for n in VISITS]
+    return [_Stable(*scores(first), first.years) for first in firsts]
+
+
+def _fit_spread(stable: list[_Stable], share: float) -> tuple[float, float]:
+    """Noise and wander of the score of fields, from stable eyes tested in many ways.
 
     c is matched where it matters, at the quantile ``share`` beyond which eyes are flagged, with equal relative errors.
     """
-    wandered = np.array([np.log1p(_times(first.years, first.visits)[1]).mean() for first in firsts])
-    c2 = np.array([(np.quantile(scored, share) / norm.ppf(share)) ** 2 for scored in z])
+    wandered = np.array([np.log1p(_times(eyes.years, eyes.visits)[1]).mean() for eyes in stable])
+    c2 = np.array([(np.quantile(eyes.z, share) / norm.ppf(share)) ** 2 for eyes in stable])
     # Noise alone, in visits close together, leaves no less than independent tests would.
-    within = ([1 / VISIT_SCATTER, 0.0], [np.inf, np.inf])
+    within = ([1 / LOCAL_SCATTER, 0.0], [np.inf, np.inf])
     noise, wander = lsq_linear(np.stack([1 / c2, wandered / c2], axis=1), np.ones_like(c2), within).x
     return round(float(noise), 4), round(float(wander), 4)
 
 
-def _intervals(years: np.ndarray, visits: np.ndarray) -> np.ndarray:
-    """Mean years between the visits of each eye that has several, within limits; one usual one if none has."""
-    n = visits.sum(1)
-    several = n > 1
-    if not several.any():
-        return np.array([USUAL_INTERVAL])
-    last = np.where(visits, years, -np.inf).max(1)
-    return np.clip((last - years[:, 0])[several] / (n[several] - 1), *INTERVALS)
+def _nested(table: np.ndarray) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(row) for row in table.tolist())
 
 
-def _simulated(interval: np.ndarray, visits: int, seed: int, *, stable: bool) -> tuple[Views, Simulated]:
-    """Eyes tested so often at about these intervals, (eye, 1) in years, and their truth."""
-    rng = np.random.default_rng([seed, int(stable)])
-    n = np.full(len(interval), visits)
+def _interval(years: np.ndarray, tested: np.ndarray) -> np.ndarray:
+    """Mean years between an eye's tests, 0 with fewer than two: (eye,)."""
+    n = tested.sum(1)
+    first, last = (np.where(tested, years, end).T for end in (np.inf, -np.inf))
+    span = last.max(0) - first.min(0)
+    return np.where(n > 1, span / np.maximum(n - 1, 1), 0.0)
+
+
+def _simulated(interval: float, visits: int, seed: list[int], *, stable: bool) -> tuple[Views, Simulated]:
+    """Eyes tested so often at about this interval, in years, and their truth."""
+    rng = np.random.default_rng([*seed, int(stable)])
+    n = np.full(SIMULATED_EYES, visits)
     # Without the learning effect, which makes stable eyes seem to improve: not every first field is a first test.
     conditions = Conditions(stable=stable, rate_scale=(1.0, 1.0), learning=False)
     drawn = simulate_series(load_population(), n, interval, rng, conditions=conditions)

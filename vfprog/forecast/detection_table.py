@@ -29,7 +29,12 @@ SHUFFLED_EYES = (
     250  # most eyes a group whose visits are shuffled, spread evenly: it is a mean over many shuffles
 )
 TOGETHER = 2**15  # shuffled series in memory at once
-BASELINES = ("md_trend", "poplr", "zf")  # of the paired differences
+BASELINES = (
+    "md_trend",
+    "poplr",
+    "zf",
+    "zf_zs",
+)  # of the paired differences; the last where structure is known
 
 DETECTION = ["score", "n_visits", "auc", "auc_lower", "auc_upper", "sensitivity_at_95", "sensitivity_lower",
              "sensitivity_upper", "auc_shuffled", "n_eyes", "n_progressing", "n_stable", "n_persons"]  # fmt: skip
@@ -184,7 +189,7 @@ class _Comparison:
             | _estimate(columns, self.auc[name] - self.auc[baseline])
             for baseline in BASELINES
             for name in self.auc
-            if name != baseline
+            if baseline in self.auc and name != baseline
         ]
 
     def times(self) -> list[dict]:

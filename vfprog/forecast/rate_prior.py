@@ -20,9 +20,10 @@ from scipy.special import logsumexp
 
 from vfprog.forecast.rate_scatter import fit_scatter
 from vfprog.forecast.rate_slopes import USUAL_SCATTER, CommonScatter, Slopes, fit_lines, with_errors
-from vfprog.forecast.rate_visits import NODES, VisitPrior, fit_visits
+from vfprog.forecast.rate_visits import fit_visits
 from vfprog.perimetry.grid import load_grid
 from vfprog.perimetry.loss import focal_loss
+from vfprog.perimetry.visit_shift import NODES, VisitPrior
 
 PATTERNS = ("focal", "even")
 PACES = np.array([0.05, 0.15, 0.35, 0.8, 1.6, 3.2])  # sigma: dB/year where the profile is 1

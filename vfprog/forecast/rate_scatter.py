@@ -7,7 +7,7 @@ A location's tests stray from its line by three independent causes, whose sizes 
     wander   an Ornstein-Uhlenbeck path of variance wander * s^2, shared among locations by ``WANDER_SHARED``
     visit    what all locations of a visit share as far as they feel it, variance visit (dB^2)
 
-How visits stray is known from the visits' means (:mod:`~vfprog.forecast.rate_visits`). Four quadratic forms of a
+How visits stray is known from the visits' means (:mod:`~vfprog.perimetry.visit_shift`). Four quadratic forms of a
 series' residuals about its least-squares lines have expectations linear in the three: sums of squares over locations
 and of their mean, plain and weighted by how wander persists. Weighted least squares on them (minimum-norm quadratic
 estimation; Rao, J Multivar Anal 1971;1:257) gives test and wander of training eyes in common, and an eye's own,

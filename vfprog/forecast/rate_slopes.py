@@ -22,16 +22,21 @@ from vfprog.forecast.rate_scatter import (
     persistence,
     quadratic_forms,
 )
-from vfprog.forecast.rate_visits import (
+from vfprog.perimetry.noise import noise_sd
+from vfprog.perimetry.visit_shift import (
+    LOWEST_LEVEL,
     USUAL_VISITS,
     Strays,
+    VisitMeans,
     VisitPosterior,
     VisitPrior,
+    felt,
+    mean_level,
     strays,
+    visit_means,
     visit_posterior,
+    without_shift,
 )
-from vfprog.perimetry.noise import noise_sd
-from vfprog.perimetry.visit_shift import LOWEST_LEVEL, VisitMeans, felt, mean_level, visit_means
 
 UNKNOWN = 1e6  # variance of a slope of which nothing is known, (dB/year)^2
 
@@ -155,11 +160,11 @@ def fit_lines(td: np.ndarray, mask: np.ndarray, years: np.ndarray, scatter: Comm
     found = strays(
         VisitMeans(means.mean, scatter.own[TEST] * (noise / alone)[:, None] * means.variance),
         years,
-        scatter.own[WANDER] * wander[:, None, None] * persistence(years, visits),
-        scatter.visits.learning,
+        wander=scatter.own[WANDER] * wander[:, None, None] * persistence(years, visits),
+        learning=scatter.visits.learning,
     )
     visit = visit_posterior(found, scatter.visits)
-    corrected = td - mask * visit.shift[:, :, None] * share_felt[:, None]
+    corrected = without_shift(td, mask, visit.shift)
 
     share = mask / n[:, None]
     t = mask * (years[:, :, None] - np.einsum("evj,ev->ej", share, years)[:, None])

@@ -14,7 +14,16 @@ from scipy.special import erfcx
 
 from vfprog.perimetry.loss import LOSS, LOSS_LEVEL
 from vfprog.perimetry.noise import LOCATION_DEGREES, noise_sd
-from vfprog.perimetry.visit_shift import mean_level, without_shift
+from vfprog.perimetry.visit_shift import (
+    USUAL_VISITS,
+    VisitMeans,
+    VisitPrior,
+    mean_level,
+    strays,
+    visit_means,
+    visit_posterior,
+    without_shift,
+)
 
 LEAST_LOSS = 0.05  # relative, that any location is reckoned with
 BAND = -4.0  # dB; the locations above and those below have each their own scale of noise
@@ -27,10 +36,15 @@ SLAB_RATE = 0.7
 NEIGHBOURS = 1.3  # by which correlated neighbours raise the standard errors it reckons with
 FURTHEST = 30.0  # standard deviations; erfcx overflows a little further out
 
-# What the weighted means of visits stray about a line, relative to independent tests, and how many degrees of freedom
-# this weighs against an eye's own scatter.
-VISIT_SCATTER = 2.0
-VISIT_DEGREES = 5.0
+# A visit shifted as a whole is more often looked for than clinics have one, for the sake of unreliable patients.
+SHIFTED = 0.08
+VISIT_PRIOR = VisitPrior(USUAL_VISITS.weights, SHIFTED)
+ALIKE = 1.1  # by which correlated neighbours raise the variance of a visit's mean
+LOCAL_SCATTER = (
+    2.0  # variance of weighted means through what locations have of their own, over that of single tests'
+)
+# Of the plain weighted slope: every eye's visits stray so far (dB^2), about slopes of so much (dB/year).
+PLAIN_STRAY, PLAIN_TREND = 0.04, 0.4
 
 SECTOR_SD = 5.0  # micrometres, of one measurement of a nerve fibre layer sector
 STRUCTURE_DEGREES = 4.0  # of freedom that it weighs against the eye's own scatter
@@ -65,7 +79,8 @@ def weighted_slope(td: np.ndarray, mask: np.ndarray, years: np.ndarray) -> np.nd
 
     z = -sum w b / sqrt(sum w^2 s^2) over locations with slopes b and standard errors s, w = loss(level) / s^2: the
     score test against slopes in proportion to what progressing eyes lose at each level. NaN for eyes with fewer than
-    three visits at different times.
+    three visits at different times. What visits stray is taken for the same in all eyes; it is the baseline of
+    :func:`function_score`.
 
     Parameters
     ----------
@@ -76,23 +91,26 @@ def weighted_slope(td: np.ndarray, mask: np.ndarray, years: np.ndarray) -> np.nd
     years : array (eye, visit)
         Time of each visit, any origin.
     """
-    return _weighted(_changes(td, mask, years, location_degrees=np.inf))
+    found = strays(_independent(td, mask), years, nodes=np.array([PLAIN_STRAY]), trend_sd=PLAIN_TREND)
+    shift = visit_posterior(found, VisitPrior(np.ones(1), SHIFTED)).shift
+    return _weighted(_changes(td, mask, years, shift, location_degrees=np.inf))
 
 
 def function_score(td: np.ndarray, mask: np.ndarray, years: np.ndarray) -> np.ndarray:
     """The detection score of the fields: (eye,); parameters as :func:`weighted_slope`.
 
     The mean of the weighted slope, best where the whole field worsens as its level says, and of the pattern contrast,
-    best where some locations do and the others stand. Both are divided by how far the weighted means of the eye's
-    visits stray from a line, relative to independent tests, which noise shared by a visit's locations raises.
+    best where some locations do and the others stand. Both are divided by how far the weighted means of visits stray
+    from a line, relative to independent tests: the more, the more this eye's visits stray as wholes, and the less noise
+    its locations have of their own.
 
     Locations that scatter more than others of their eye and level weigh less: their variances are moderated
     (:func:`moderated`), which those of the weighted slope are not.
     """
-    changes = _changes(td, mask, years, location_degrees=LOCATION_DEGREES)
+    visits = visit_posterior(strays(_independent(td, mask), years), VISIT_PRIOR)
+    changes = _changes(td, mask, years, visits.shift, location_degrees=LOCATION_DEGREES)
     z = (_weighted(changes) + _contrast(changes)) / 2
-    own, degrees = _visit_scatter(changes, mask, years)
-    return z / np.sqrt((VISIT_DEGREES * VISIT_SCATTER + own) / (VISIT_DEGREES + degrees))
+    return z / np.sqrt(LOCAL_SCATTER + visits.variance * _sureness(changes))
 
 
 class MeanSlope(NamedTuple):
@@ -186,40 +204,40 @@ def _mean_slopes(thickness: np.ndarray, mask: np.ndarray, years: np.ndarray) -> 
     return Slopes(found.slope, np.where(known > 1e-9, known, 0.0)[:, None], found.rest)
 
 
+def _independent(td: np.ndarray, mask: np.ndarray) -> VisitMeans:
+    """The visits' means, with the variance of tests of which neighbours are alike."""
+    means = visit_means(td, mask)
+    return means._replace(variance=ALIKE * means.variance)
+
+
 class _Changes(NamedTuple):
-    """Of each location of each eye: (eye, location), but ``away`` (eye, visit, location)."""
+    """Of each location of each eye: (eye, location)."""
 
     z: np.ndarray  # loss of sight a year, in standard errors
     precision: np.ndarray  # of the slope, years^2/dB^2; 0 where there is none
     variance: np.ndarray  # of a test, dB^2
     loss: np.ndarray  # expected of the level, relative
-    away: np.ndarray  # fields without visit shifts, less the eye's level, dB
 
 
-def _changes(td: np.ndarray, mask: np.ndarray, years: np.ndarray, location_degrees: float) -> _Changes:
+def _changes(
+    td: np.ndarray, mask: np.ndarray, years: np.ndarray, shift: np.ndarray, location_degrees: float
+) -> _Changes:
     level = mean_level(td, mask)
-    fields = without_shift(td, mask, years)
-    slope, sxx, rest = slopes(fields, mask, years)
+    slope, sxx, rest = slopes(without_shift(td, mask, shift), mask, years)
     degrees = np.where(sxx > 0, np.maximum(mask.sum(1) - 2, 0), 0)
     expected = noise_sd(level) ** 2
     of_eye = expected * _own_scale(rest / expected, degrees, level)
     variance = moderated(of_eye, rest, degrees, location_degrees)
     precision = np.where(degrees > 0, sxx, 0.0) / variance
     loss = np.maximum(np.interp(level, LOSS_LEVEL, LOSS), LEAST_LOSS)
-    return _Changes(-slope * np.sqrt(precision), precision, variance, loss, fields - mask * level[:, None])
+    return _Changes(-slope * np.sqrt(precision), precision, variance, loss)
 
 
-def _visit_scatter(changes: _Changes, mask: np.ndarray, years: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Squared residuals of the visits' weighted means about a line, and their degrees of freedom: two arrays (eye,).
-
-    In units of the variance that independent tests would give them.
-    """
+def _sureness(changes: _Changes) -> np.ndarray:
+    """Precision that independent tests would give the weighted mean of a visit, 1 / dB^2: (eye,)."""
     weight = np.where(changes.precision > 0, changes.loss / changes.variance, 0.0)
-    mean = np.einsum("evl,el->ev", changes.away, weight)
-    tested = np.any(mask, axis=2)
-    rest = slopes(mean[:, :, None], tested[:, :, None], years).rest[:, 0]
     independent = (weight**2 * changes.variance).sum(1)
-    return rest / np.where(independent > 0, independent, 1.0), np.maximum(tested.sum(1) - 2, 0)
+    return weight.sum(1) ** 2 / np.where(independent > 0, independent, 1.0)
 
 
 def _own_scale(relative: np.ndarray, degrees: np.ndarray, level: np.ndarray) -> np.ndarray:

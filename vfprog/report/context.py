@@ -128,9 +128,9 @@ def _summary(results: Results, rates: RatesConfig, figures_dir: Path) -> Section
         f"{'is' if worsening == 1 else 'are'} worsening with a posterior probability above {SURELY:.2f}.",
         f"{quantity(progressing, 'eye')} ({percent(progressing / n)}) {'is' if progressing == 1 else 'are'} "
         f"flagged as progressing: the probability of progression, at a prevalence of "
-        f"{percent(rates.prevalence)}, is above the threshold for its number of visits. The thresholds aim at "
-        f"flagging {percent(rates.false_positives)} of stable eyes, simulated with noise, wander and visit effects at "
-        "the training patients' intervals.",
+        f"{percent(rates.prevalence)}, is above the threshold for its visits. The thresholds aim at "
+        f"flagging {percent(rates.false_positives)} of stable eyes, simulated with noise, wander and visit effects, "
+        "after so many visits so far apart.",
         FORECASTS[results.trajectories.attrs["method"]],
         "Example eyes: mean TD on the left, on the right the latents that say most of each. "
         + ("A path rests on all fields of the eye; the points" if results.latent_paths else "The points")

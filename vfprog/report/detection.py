@@ -15,7 +15,12 @@ from vfprog.report.blocks import Cell, Table, headers
 from vfprog.report.format import estimate, number, percent, quantity
 
 OWN = "p_progressing"
-SHOWN_BASELINES = {"md_trend": "the trend of MD", "poplr": "PoPLR", "zf": "the weighted slope"}
+SHOWN_BASELINES = {
+    "md_trend": "the trend of MD",
+    "poplr": "PoPLR",
+    "zf": "the weighted slope",
+    "zf_zs": "the weighted slopes of fields and nerve fibre layer",
+}
 
 
 def detection_content(results: Results) -> tuple[list[str], list[Table], list[Table]]:
@@ -122,15 +127,14 @@ def _folded(scored: DetectionResults) -> list[Table]:
     visits = sorted(pd.unique(scored.scores["n_visits"]))
     apart = {(r.score, r.baseline, r.n_visits): r for r in _records(scored.differences)}
     tables = []
-    for baseline, name in SHOWN_BASELINES.items():
+    labels = headers("Score", *(f"{n} visits" for n in visits))
+    for baseline in (b for b in SHOWN_BASELINES if b in set(scored.differences["baseline"])):
         rows = [
             [Cell(score_label(s)), *(Cell(_difference(apart[s, baseline, n]), css="n") for n in visits)]
             for s in order
             if s != baseline
         ]
-        tables.append(
-            Table(f"Difference from {name}", headers("Score", *(f"{n} visits" for n in visits)), rows)
-        )
+        tables.append(Table(f"Difference from {SHOWN_BASELINES[baseline]}", labels, rows))
     control = scored.scores.set_index(["score", "n_visits"])["auc_shuffled"]
     times = scored.times.set_index(["score", "n_visits"])["flagged"]
     captions = (

@@ -43,6 +43,11 @@ SHRINKAGE = (
     "Rates are drawn towards the population's where visits are few, so the rate of an eye that worsens fast "
     "is understated at first; compare the least-squares slope."
 )
+SHORT_YEARS = 0.5
+SHORT = (
+    "All visits lie within half a year. What a field moves in so short a time, as a rate in dB/year, is mostly noise "
+    "and wander, in least squares above all: go by what of it lasts."
+)
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ def eye_page(
     """
     rate, used = eye.rate, eye.used
     at = int(rate[NUMBER])
-    notes = [ONE_VISIT] if len(used) == 1 else [SHRINKAGE]
+    notes = [rate_note(rate)]
     shown = used.iloc[evenly_spaced(len(used), MOST_MAPS)]
     return EyePage(
         title=f"Eye {at}",
@@ -126,6 +131,13 @@ def eye_page(
         visits=_visits_table(eye.visits),
         neighbours=_neighbours(at, pages),
     )
+
+
+def rate_note(rate: pd.Series) -> str:
+    """What to bear in mind of the eye's rate."""
+    if rate["n_visits"] == 1:
+        return ONE_VISIT
+    return SHORT if rate["years_followed"] < SHORT_YEARS else SHRINKAGE
 
 
 def forecast_notes(rate: pd.Series, method: str) -> list[str]:
@@ -178,7 +190,7 @@ def verdicts(rate: pd.Series) -> list[str]:
     said = number(score, digits) if digits > 2 else probability(score)
     flagged = (
         f"It {verb}: its probability of progression against stability, {said}, is {side} the "
-        f"threshold for {quantity(int(rate['n_visits']), 'visit')}, {number(threshold, digits)}."
+        f"threshold for {quantity(int(rate['n_visits']), 'visit')} so far apart, {number(threshold, digits)}."
     )
     if p >= LIKELY and not rate["progressing"]:
         flagged += (

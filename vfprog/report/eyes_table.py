@@ -50,7 +50,7 @@ def _headers(horizon: float) -> list[Header]:
         Header("P(worse)", "worsening", "Posterior probability that the rate is below 0"),
         Header("P(progr.)", "progressing", "Posterior probability of progression against stability"),
         Header(
-            "Flagged", "flag", "Progressing: that probability is above the threshold for the number of visits"
+            "Flagged", "flag", "Progressing: that probability is above the threshold for the eye's visits"
         ),
         Header(f"P(< {MINUS}1)", "faster", f"Posterior probability of a rate below {MINUS}1 dB/year"),
         Header("MD slope", "slope", "Least-squares slope of mean TD, dB/year"),

@@ -70,9 +70,9 @@ def model_card(
         f"{training['patients']} training patients of {', '.join(training['cohorts'])}. Residual process, predictive "
         f"quantiles and rate prior: {visits[c.PATIENT].nunique()} training and validation patients of "
         f"{', '.join(cohorts)}. {_untouched(unseen, training['fold'])} Cohorts with role apply touched nothing of "
-        "this. The detector: simulated eyes tested as often as those patients. Both may have touched the constants "
-        "shipped with vfprog: the population rests on UWHVF, the noise of a test on the Halifax retests and Rotterdam, "
-        "and the residual process starts from values fitted to Rotterdam."
+        "this. The detector: simulated eyes alone. Patients of either kind may have touched the constants shipped with "
+        "vfprog: the population rests on UWHVF, the noise of a test on the Halifax retests and Rotterdam, and the "
+        "residual process starts from values fitted to Rotterdam."
     )
     return {**_facts(name, architecture), "data": data, "calibrated_on": cohorts, **fitted}
 

@@ -13,6 +13,7 @@ from vfprog.config import MODEL_FILES, read_config
 from vfprog.data.series import Series
 from vfprog.errors import UserError
 from vfprog.forecast.adopt import adopt_model
+from vfprog.forecast.card import SHIPPED
 from vfprog.forecast.serving import load_model
 from vfprog.model import floor_sites
 from vfprog.model.latent import LatentTrajectory
@@ -36,6 +37,7 @@ def test_the_released_model_is_small_and_says_what_touched_it(released: Path) ->
     assert card["training"]["cohorts"] == ["population"]  # no real patient trained the networks
     assert card["calibrated_on"] == ["population", "rotterdam"]
     assert "LEI" not in card["data"]
+    assert card["data"].endswith(SHIPPED)
 
 
 def test_an_adopted_model_is_the_same_under_its_new_name(released: Path, tmp_path: Path) -> None:

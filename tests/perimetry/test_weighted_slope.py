@@ -94,6 +94,26 @@ def test_visits_that_stray_together_are_held_against_the_score():
     assert own < 0.75 * plain
 
 
+@pytest.mark.parametrize("score", FIELD_SCORES)
+def test_a_last_visit_that_reads_too_low_is_hardly_held_against_an_eye(monkeypatch, score):
+    td, mask, years = eyes(300, 9, seed=8)
+    td[:, -1] -= 4.0
+    corrected = np.median(score(td, mask, years))
+    monkeypatch.setattr(scoring, "without_shift", lambda td, mask, shift: td)
+    assert np.median(score(td, mask, years)) > corrected + 1.0
+
+
+def test_sureness_is_the_precision_of_the_weighted_mean_of_a_visit():
+    """By drawing independent tests and weighing them."""
+    rng = np.random.default_rng(3)
+    variance, loss = rng.uniform(2, 20, (1, 52)), rng.uniform(0.1, 1, (1, 52))
+    precision = np.where(np.arange(52) < 40, 1.0, 0.0)[None]  # the others have no slope
+    changes = scoring._Changes(np.zeros((1, 52)), precision, variance, loss)
+    weight = np.where(precision > 0, loss / variance, 0.0)
+    mean = (rng.standard_normal((40_000, 52)) * np.sqrt(variance)) @ weight[0] / weight.sum()
+    assert 1 / mean.var() == pytest.approx(scoring._sureness(changes)[0], rel=0.03)
+
+
 @pytest.mark.parametrize("degrees", [1, 6])
 def test_a_moderated_variance_is_the_posterior_mean(degrees):
     """Under an inverse gamma prior of 11 degrees whose mean is 4, which weighs 9: by integration."""

@@ -20,6 +20,11 @@ from vfprog.inference.fit_residual import fit_residual
 from vfprog.model.field_vae import FieldVAE
 from vfprog.perimetry.grid import Grid
 
+SHIPPED = (
+    "The detector: simulated eyes alone. Any of these patients may have touched the constants shipped with vfprog: the "
+    "population rests on UWHVF, the noise of a test on the Halifax retests and Rotterdam, and the residual process "
+    "starts from values fitted to Rotterdam."
+)
 CALIBRATION_VISITS = (1, 2, 3, 5, 7, 10)  # first visits whose forecasts are calibrated on
 
 
@@ -70,9 +75,7 @@ def model_card(
         f"{training['patients']} training patients of {', '.join(training['cohorts'])}. Residual process, predictive "
         f"quantiles and rate prior: {visits[c.PATIENT].nunique()} training and validation patients of "
         f"{', '.join(cohorts)}. {_untouched(unseen, training['fold'])} Cohorts with role apply touched nothing of "
-        "this. The detector: simulated eyes alone. Patients of either kind may have touched the constants shipped with "
-        "vfprog: the population rests on UWHVF, the noise of a test on the Halifax retests and Rotterdam, and the "
-        "residual process starts from values fitted to Rotterdam."
+        f"this. {SHIPPED}"
     )
     return {**_facts(name, architecture), "data": data, "calibrated_on": cohorts, **fitted}
 

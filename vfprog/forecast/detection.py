@@ -13,8 +13,9 @@ says how much so at the eye's own times; in logs, because the eye's own scatter,
 share of the wander. ``noise`` and ``wander`` come from the fields of simulated eyes and are taken to be the layer's
 too; each view's ``gain`` comes from simulated eyes. The probability is that of this model. What the model leaves out,
 ageing of layers among it, the thresholds make up for: they come from simulated stable eyes, one for each number of
-visits and time between them, so that the share of these flagged is the configured one however an eye is followed. Level
-enters none of this: at given times the probability rises with either score, and is a function of the scores alone.
+visits and mean time between them, so that the share of these flagged is about the configured one, and no more, however
+many visits an eye has at about even intervals. Level enters none of this: at given times the probability rises with
+either score, and is a function of the scores alone.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from scipy.optimize import lsq_linear
 from scipy.special import expit, log_ndtr, logit
 from scipy.stats import norm
 
-from vfprog.config import Conditions, RatesConfig
+from vfprog.config import Conditions, RatesConfig, VisitShift
 from vfprog.data.nerve_fibres import NORMAL, simulate_nerve_fibres
 from vfprog.data.population import load_population
 from vfprog.data.simulate import Simulated, simulate_series
@@ -39,13 +40,18 @@ from vfprog.perimetry.weighted_slope import LOCAL_SCATTER, function_score, struc
 
 RATE_SD = 0.7  # dB/year of mean TD: progressing eyes lose |N(0, RATE_SD^2)| a year
 WANDER_YEARS = 4.0  # correlation time for u
-USUAL_VISITS = 16  # up to so many, a score's spread and gain are fitted
+FITTED_VISITS = 16  # up to so many, a score's spread and gain are fitted
 # Numbers of visits, and years between them, for which thresholds are found; between these they are interpolated, in
 # logs of the years, and beyond them they stay.
-VISITS = (3, 4, 5, 6, 7, 8, 10, 12, 14, USUAL_VISITS, 20, 25, 32, 40)
+VISITS = (3, 4, 5, 6, 7, 8, 10, 12, 14, FITTED_VISITS, 20, 25, 32, 40)
 INTERVALS = (0.1, 0.25, 0.5, 1.0, 2.0)
 USUAL_INTERVAL = 0.5
-SIMULATED_EYES = 3000  # at each of these intervals
+FURTHEST_YEARS = 30  # that an eye is followed; rarer tests over more years take the threshold of so many
+# More shifts than in usual clinics, for unreliable patients' eyes; and half of the eyes by each kind of test, for
+# neither is quite a real one.
+SHIFTS = VisitShift(probability=0.08, size=2.0)
+TESTS = ("population_noise", "staircase")
+SIMULATED_EYES = 4000  # at each of these intervals
 MARGIN = 1.64  # standard errors of the share of simulated eyes beyond a threshold
 PROGRESSING_RATE = -0.25  # dB/year; simulated eyes below it tell the gain
 CHUNK = 4096  # eyes scored at once
@@ -124,8 +130,7 @@ class Detector:
     function, structure : ScoreModel
         Of the fields and of the nerve fibre layer.
     thresholds, joint_thresholds : tuple of tuples of float
-        Of the probability, at each number of ``VISITS`` and each of ``INTERVALS``: from fields alone, and from both
-        views.
+        Of the log odds, at each number of ``VISITS`` and each of ``INTERVALS``: from fields alone, and from both views.
     """
 
     prevalence: float
@@ -157,7 +162,7 @@ class Detector:
             share = both * scanned_share(views.years, tested, scanned)
         # With few scans, or all within a short time, odds are nearly those of fields alone: so is their threshold.
         alone, joint = self._thresholds(views.years, tested)
-        return log_odds, np.where(np.isfinite(z), alone + (joint - alone) * share, 1.0)
+        return log_odds, np.where(np.isfinite(z), expit(alone + (joint - alone) * share), 1.0)
 
     def _thresholds(self, years: np.ndarray, tested: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """From fields alone and from both views, of eyes tested so: two arrays (eye,)."""
@@ -239,8 +244,8 @@ class _Stable:
 def fit_detector(options: RatesConfig, seed: int) -> Detector:
     """Fit the detector to simulated eyes, tested at each of ``INTERVALS``.
 
-    These eyes have the noise, wander and visit effects of :func:`~vfprog.data.simulate.simulate_series`, and a nerve
-    fibre layer that follows the true field. No patient enters.
+    These eyes have the noise, wander and visit effects of :func:`~vfprog.data.simulate.simulate_series`, more shifted
+    visits than usual, and a nerve fibre layer that follows the true field. No patient enters.
 
     Parameters
     ----------
@@ -253,7 +258,7 @@ def fit_detector(options: RatesConfig, seed: int) -> Detector:
     # Margin for the quantile's own sampling error, so that no more than the configured share is flagged.
     allowed = options.false_positives
     share = min(1 - allowed + MARGIN * np.sqrt(allowed * (1 - allowed) / SIMULATED_EYES), 1.0)
-    usual = VISITS.index(USUAL_VISITS) + 1
+    usual = VISITS.index(FITTED_VISITS) + 1
     noise, wander = _fit_spread([eyes for followed in stable for eyes in followed[:usual]], share)
     function = ScoreModel(noise, wander, gain)
     # Simulated layers do not stray over the years and would be believed too much; real ones may, as fields do.
@@ -265,14 +270,14 @@ def fit_detector(options: RatesConfig, seed: int) -> Detector:
             for eyes in followed
         ]
     ).reshape(len(INTERVALS), len(VISITS), 2)
-    thresholds = np.maximum(expit(logit(options.prevalence) + found), options.prevalence).round(5)
-    alone, joint = (_nested(thresholds[:, :, view].T) for view in range(2))
+    log_odds = (logit(options.prevalence) + np.maximum(found, 0.0)).round(4)
+    alone, joint = (_nested(log_odds[:, :, view].T) for view in range(2))
     return Detector(options.prevalence, function, structure, alone, joint)
 
 
 def _gains(seed: int) -> tuple[float, float]:
     """Of both views' scores, in eyes that progress."""
-    progressing, truth = _simulated(USUAL_INTERVAL, USUAL_VISITS, [seed], stable=False)
+    progressing, truth = _simulated(USUAL_INTERVAL, FITTED_VISITS, [seed], stable=False)
     rate = truth.slope.mean(1)
     fast = rate < PROGRESSING_RATE
     expected = -rate[fast] * np.sqrt(_times(truth.years, truth.mask)[0][fast])
@@ -281,10 +286,15 @@ def _gains(seed: int) -> tuple[float, float]:
 
 
 def _stable_eyes(interval: float, seed: list[int]) -> list[_Stable]:
-    """Stable eyes after each number of ``VISITS``, at about this interval."""
-    views, _ = _simulated(interval, VISITS[-1], seed, stable=True)
-    firsts = [views.first(n) for n in VISITS]
-    return [_Stable(*scores(first), first.years) for first in firsts]
+    """Stable eyes after each number of ``VISITS``, or the most within ``FURTHEST_YEARS``, at about this interval."""
+    reached = [n for n in VISITS if (n - 1) * interval <= FURTHEST_YEARS]
+    tested = [_simulated(interval, reached[-1], seed, stable=True, test=test)[0] for test in TESTS]
+    stable = []
+    for n in reached:
+        firsts = [views.first(n) for views in tested]
+        z, layer = (np.concatenate(view) for view in zip(*map(scores, firsts), strict=True))
+        stable.append(_Stable(z, layer, np.concatenate([first.years for first in firsts])))
+    return stable + stable[-1:] * (len(VISITS) - len(reached))
 
 
 def _fit_spread(stable: list[_Stable], share: float) -> tuple[float, float]:
@@ -312,12 +322,16 @@ def _interval(years: np.ndarray, tested: np.ndarray) -> np.ndarray:
     return np.where(n > 1, span / np.maximum(n - 1, 1), 0.0)
 
 
-def _simulated(interval: float, visits: int, seed: list[int], *, stable: bool) -> tuple[Views, Simulated]:
+def _simulated(
+    interval: float, visits: int, seed: list[int], *, stable: bool, test: str = TESTS[0]
+) -> tuple[Views, Simulated]:
     """Eyes tested so often at about this interval, in years, and their truth."""
-    rng = np.random.default_rng([*seed, int(stable)])
-    n = np.full(SIMULATED_EYES, visits)
+    rng = np.random.default_rng([*seed, int(stable), TESTS.index(test)])
+    n = np.full(SIMULATED_EYES // len(TESTS), visits)
     # Without the learning effect, which makes stable eyes seem to improve: not every first field is a first test.
-    conditions = Conditions(stable=stable, rate_scale=(1.0, 1.0), learning=False)
+    conditions = Conditions(
+        stable=stable, rate_scale=(1.0, 1.0), learning=False, visit_shift=SHIFTS, test=test
+    )
     drawn = simulate_series(load_population(), n, interval, rng, conditions=conditions)
     age = drawn.age[:, None] + drawn.years
     thickness = simulate_nerve_fibres(drawn.course, age, load_grid("24-2"), rng).astype(float)

@@ -29,12 +29,9 @@ SHUFFLED_EYES = (
     250  # most eyes a group whose visits are shuffled, spread evenly: it is a mean over many shuffles
 )
 TOGETHER = 2**15  # shuffled series in memory at once
-BASELINES = (
-    "md_trend",
-    "poplr",
-    "zf",
-    "zf_zs",
-)  # of the paired differences; the last where structure is known
+# Of the paired differences; the last where structure is known.
+# Of the paired differences; the last where structure is known.
+BASELINES = ("md_trend", "poplr", "zf", "zf_zs")
 
 DETECTION = ["score", "n_visits", "auc", "auc_lower", "auc_upper", "sensitivity_at_95", "sensitivity_lower",
              "sensitivity_upper", "auc_shuffled", "n_eyes", "n_progressing", "n_stable", "n_persons"]  # fmt: skip

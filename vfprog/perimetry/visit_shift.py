@@ -101,10 +101,9 @@ class Strays:
 
     def posterior(self, prior: VisitPrior) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities of V at each node (eye, node), and of a shift at each visit given it (eye, node, visit)."""
-        visits = np.isfinite(self.log_bayes).sum(2)
         odds = self.log_bayes + np.log(prior.shifted / (1 - prior.shifted))
         either = np.logaddexp(0, logsumexp(odds, axis=2))
-        log = np.log(prior.weights) + self.log_still + either + visits * np.log1p(-prior.shifted)
+        log = np.log(prior.weights) + self.log_still + either
         node = np.exp(log - logsumexp(log, axis=1, keepdims=True))
         return node, np.exp(odds - either[..., None])
 

@@ -1,7 +1,7 @@
 """Detection scores made of slopes alone, never of the level: positive where an eye worsens.
 
 Each turns its sign when the series is reversed in time, so in an eye that does not change it is as often above 0 as
-below, at any level. All are in units of their standard error under independent noise.
+below, at any level. Those of one plain slope are in units of its standard error under independent noise.
 """
 
 from __future__ import annotations
@@ -36,15 +36,13 @@ SLAB_RATE = 0.7
 NEIGHBOURS = 1.3  # by which correlated neighbours raise the standard errors it reckons with
 FURTHEST = 30.0  # standard deviations; erfcx overflows a little further out
 
-# A visit shifted as a whole is more often looked for than clinics have one, for the sake of unreliable patients.
-SHIFTED = 0.08
-VISIT_PRIOR = VisitPrior(USUAL_VISITS.weights, SHIFTED)
 ALIKE = 1.1  # by which correlated neighbours raise the variance of a visit's mean
-LOCAL_SCATTER = (
-    2.0  # variance of weighted means through what locations have of their own, over that of single tests'
-)
-# Of the plain weighted slope: every eye's visits stray so far (dB^2), about slopes of so much (dB/year).
-PLAIN_STRAY, PLAIN_TREND = 0.04, 0.4
+# Variance of weighted means through what locations have of their own, wander and all, over that of single tests: at
+# this, mild and severe stable eyes are flagged alike in simulation.
+LOCAL_SCATTER = 3.0
+# Of the plain weighted slope: every eye's visits stray so far (dB^2), about slopes of so much (dB/year), and each is
+# shifted with this probability.
+PLAIN_STRAY, PLAIN_TREND, PLAIN_SHIFTED = 0.04, 0.4, 0.08
 
 SECTOR_SD = 5.0  # micrometres, of one measurement of a nerve fibre layer sector
 STRUCTURE_DEGREES = 4.0  # of freedom that it weighs against the eye's own scatter
@@ -92,7 +90,7 @@ def weighted_slope(td: np.ndarray, mask: np.ndarray, years: np.ndarray) -> np.nd
         Time of each visit, any origin.
     """
     found = strays(_independent(td, mask), years, nodes=np.array([PLAIN_STRAY]), trend_sd=PLAIN_TREND)
-    shift = visit_posterior(found, VisitPrior(np.ones(1), SHIFTED)).shift
+    shift = visit_posterior(found, VisitPrior(np.ones(1), PLAIN_SHIFTED)).shift
     return _weighted(_changes(td, mask, years, shift, location_degrees=np.inf))
 
 
@@ -107,7 +105,7 @@ def function_score(td: np.ndarray, mask: np.ndarray, years: np.ndarray) -> np.nd
     Locations that scatter more than others of their eye and level weigh less: their variances are moderated
     (:func:`moderated`), which those of the weighted slope are not.
     """
-    visits = visit_posterior(strays(_independent(td, mask), years), VISIT_PRIOR)
+    visits = visit_posterior(strays(_independent(td, mask), years), USUAL_VISITS)
     changes = _changes(td, mask, years, visits.shift, location_degrees=LOCATION_DEGREES)
     z = (_weighted(changes) + _contrast(changes)) / 2
     return z / np.sqrt(LOCAL_SCATTER + visits.variance * _sureness(changes))

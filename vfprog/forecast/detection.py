@@ -10,12 +10,12 @@ standard error (see :mod:`~vfprog.perimetry.weighted_slope`):
 so that log Bayes factors of views add up, a view that is not there adding 0. Locations wander over years, which over a
 long series looks like change: u, the variance of a slope through an Ornstein-Uhlenbeck path relative to white noise,
 says how much so at the eye's own times; in logs, because the eye's own scatter, which z is divided by, takes up its
-share of the wander. ``noise`` and ``wander`` come from the fields of simulated eyes and are taken to be the layer's
-too; each view's ``gain`` comes from simulated eyes. The probability is that of this model. What the model leaves out,
-ageing of layers among it, the thresholds make up for: they come from simulated stable eyes, one for each number of
-visits and mean time between them, so that the share of these flagged is about the configured one, and no more, however
-many visits an eye has at about even intervals. Level enters none of this: at given times the probability rises with
-either score, and is a function of the scores alone.
+share of the wander. ``noise`` and ``wander`` come from the fields of simulated eyes, and the layer is taken to wander
+as much for its noise; each view's ``gain`` comes from simulated eyes. The probability is that of this model. What the
+model leaves out, ageing of layers among it, the thresholds make up for: they come from simulated stable eyes, one for
+each number of visits and mean time between them, so that the share of these flagged is about the configured one, and no
+more, however many visits an eye has at about even intervals. Level enters none of this: at given times the probability
+rises with either score, and is a function of the scores alone.
 """
 
 from __future__ import annotations
@@ -261,8 +261,9 @@ def fit_detector(options: RatesConfig, seed: int) -> Detector:
     usual = VISITS.index(FITTED_VISITS) + 1
     noise, wander = _fit_spread([eyes for followed in stable for eyes in followed[:usual]], share)
     function = ScoreModel(noise, wander, gain)
-    # Simulated layers do not stray over the years and would be believed too much; real ones may, as fields do.
-    structure = replace(function, gain=layer_gain)
+    # Simulated layers do not stray over the years and would be believed too much; real ones may, as fields do against
+    # their own noise, which leaves a layer's score of scans close together the variance 1.
+    structure = ScoreModel(1.0, round(wander / noise, 4), layer_gain)
     found = np.array(
         [
             [np.quantile(odds, share) for odds in eyes.log_bayes(function, structure)]

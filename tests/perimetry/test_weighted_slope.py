@@ -103,7 +103,7 @@ def test_a_last_visit_that_reads_too_low_is_hardly_held_against_an_eye(monkeypat
     assert np.median(score(td, mask, years)) > corrected + 1.0
 
 
-def test_sureness_is_the_precision_of_the_weighted_mean_of_a_visit():
+def test_the_precision_of_a_visit_s_weighted_mean():
     """By drawing independent tests and weighing them."""
     rng = np.random.default_rng(3)
     variance, loss = rng.uniform(2, 20, (1, 52)), rng.uniform(0.1, 1, (1, 52))
@@ -111,7 +111,7 @@ def test_sureness_is_the_precision_of_the_weighted_mean_of_a_visit():
     changes = scoring._Changes(np.zeros((1, 52)), precision, variance, loss)
     weight = np.where(precision > 0, loss / variance, 0.0)
     mean = (rng.standard_normal((40_000, 52)) * np.sqrt(variance)) @ weight[0] / weight.sum()
-    assert 1 / mean.var() == pytest.approx(scoring._sureness(changes)[0], rel=0.03)
+    assert 1 / mean.var() == pytest.approx(scoring._mean_precision(changes)[0], rel=0.03)
 
 
 @pytest.mark.parametrize("degrees", [1, 6])

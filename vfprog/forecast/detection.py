@@ -142,8 +142,7 @@ class Detector:
     def detect(self, views: Views) -> Detection:
         """Judge eyes; those without a score keep the prevalence and no flag.
 
-        That are eyes with fewer than three visits at different times, and eyes in which nothing was ever seen.
-
+        Without one are eyes with fewer than three visits at different times, and those in which nothing was ever seen.
         Structure enters where an eye has three scans or more.
         """
         parts = [self._detect(views[start : start + CHUNK]) for start in range(0, max(len(views), 1), CHUNK)]
@@ -258,8 +257,8 @@ def fit_detector(options: RatesConfig, seed: int) -> Detector:
     # Margin for the quantile's own sampling error, so that no more than the configured share is flagged.
     allowed = options.false_positives
     share = min(1 - allowed + MARGIN * np.sqrt(allowed * (1 - allowed) / SIMULATED_EYES), 1.0)
-    usual = VISITS.index(FITTED_VISITS) + 1
-    noise, wander = _fit_spread([eyes for followed in stable for eyes in followed[:usual]], share)
+    fitted = VISITS.index(FITTED_VISITS) + 1
+    noise, wander = _fit_spread([eyes for followed in stable for eyes in followed[:fitted]], share)
     function = ScoreModel(noise, wander, gain)
     # Simulated layers do not stray over the years and would be believed too much; real ones may, as fields do against
     # their own noise, which leaves a layer's score of scans close together the variance 1.

@@ -30,7 +30,6 @@ SHUFFLED_EYES = (
 )
 TOGETHER = 2**15  # shuffled series in memory at once
 # Of the paired differences; the last where structure is known.
-# Of the paired differences; the last where structure is known.
 BASELINES = ("md_trend", "poplr", "zf", "zf_zs")
 
 DETECTION = ["score", "n_visits", "auc", "auc_lower", "auc_upper", "sensitivity_at_95", "sensitivity_lower",

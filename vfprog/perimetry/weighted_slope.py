@@ -36,7 +36,7 @@ SLAB_RATE = 0.7
 NEIGHBOURS = 1.3  # by which correlated neighbours raise the standard errors it reckons with
 FURTHEST = 30.0  # standard deviations; erfcx overflows a little further out
 
-ALIKE = 1.1  # by which correlated neighbours raise the variance of a visit's mean
+VISIT_NEIGHBOURS = 1.1  # by which they raise the variance of a visit's mean
 # Variance of weighted means through what locations have of their own, wander and all, over that of single tests: at
 # this, mild and severe stable eyes are flagged alike in simulation.
 LOCAL_SCATTER = 3.0
@@ -89,7 +89,7 @@ def weighted_slope(td: np.ndarray, mask: np.ndarray, years: np.ndarray) -> np.nd
     years : array (eye, visit)
         Time of each visit, any origin.
     """
-    found = strays(_independent(td, mask), years, nodes=np.array([PLAIN_STRAY]), trend_sd=PLAIN_TREND)
+    found = strays(_visit_means(td, mask), years, nodes=np.array([PLAIN_STRAY]), trend_sd=PLAIN_TREND)
     shift = visit_posterior(found, VisitPrior(np.ones(1), PLAIN_SHIFTED)).shift
     return _weighted(_changes(td, mask, years, shift, location_degrees=np.inf))
 
@@ -105,10 +105,10 @@ def function_score(td: np.ndarray, mask: np.ndarray, years: np.ndarray) -> np.nd
     Locations that scatter more than others of their eye and level weigh less: their variances are moderated
     (:func:`moderated`), which those of the weighted slope are not.
     """
-    visits = visit_posterior(strays(_independent(td, mask), years), USUAL_VISITS)
+    visits = visit_posterior(strays(_visit_means(td, mask), years), USUAL_VISITS)
     changes = _changes(td, mask, years, visits.shift, location_degrees=LOCATION_DEGREES)
     z = (_weighted(changes) + _contrast(changes)) / 2
-    return z / np.sqrt(LOCAL_SCATTER + visits.variance * _sureness(changes))
+    return z / np.sqrt(LOCAL_SCATTER + visits.variance * _mean_precision(changes))
 
 
 class MeanSlope(NamedTuple):
@@ -202,10 +202,10 @@ def _mean_slopes(thickness: np.ndarray, mask: np.ndarray, years: np.ndarray) -> 
     return Slopes(found.slope, np.where(known > 1e-9, known, 0.0)[:, None], found.rest)
 
 
-def _independent(td: np.ndarray, mask: np.ndarray) -> VisitMeans:
-    """The visits' means, with the variance of tests of which neighbours are alike."""
+def _visit_means(td: np.ndarray, mask: np.ndarray) -> VisitMeans:
+    """The visits' means, with the variance that tests give them when neighbours are correlated."""
     means = visit_means(td, mask)
-    return means._replace(variance=ALIKE * means.variance)
+    return means._replace(variance=VISIT_NEIGHBOURS * means.variance)
 
 
 class _Changes(NamedTuple):
@@ -231,11 +231,11 @@ def _changes(
     return _Changes(-slope * np.sqrt(precision), precision, variance, loss)
 
 
-def _sureness(changes: _Changes) -> np.ndarray:
+def _mean_precision(changes: _Changes) -> np.ndarray:
     """Precision that independent tests would give the weighted mean of a visit, 1 / dB^2: (eye,)."""
     weight = np.where(changes.precision > 0, changes.loss / changes.variance, 0.0)
-    independent = (weight**2 * changes.variance).sum(1)
-    return weight.sum(1) ** 2 / np.where(independent > 0, independent, 1.0)
+    variance = (weight**2 * changes.variance).sum(1)
+    return weight.sum(1) ** 2 / np.where(variance > 0, variance, 1.0)
 
 
 def _own_scale(relative: np.ndarray, degrees: np.ndarray, level: np.ndarray) -> np.ndarray:

@@ -16,6 +16,19 @@ def test_shrinkage_shows_every_eye_with_a_slope(results: Results, ax: Axes) -> N
     assert shown == results.rates["md_slope"].notna().sum()
 
 
+def test_slopes_over_weeks_are_not_drawn(results: Results, ax: Axes) -> None:
+    """They run to tens of dB/year and would squeeze all others into a point."""
+    rates = results.rates.copy()
+    rates.loc[rates.index[0], ["years_followed", "md_slope"]] = 0.02, 90.0
+    plot_shrinkage(rates, ax)
+    assert max(line.get_xdata().max() for line in ax.lines[:-1]) < 90
+
+
+def test_a_cohort_of_weeks_says_that_nothing_is_drawn(results: Results, ax: Axes) -> None:
+    plot_shrinkage(results.rates.assign(years_followed=0.2), ax)
+    assert [text.get_text() for text in ax.texts] == ["No eye was followed for half a year."]
+
+
 def test_errors_stand_at_their_kinds(results: Results, ax: Axes) -> None:
     plot_rate_errors(results.rates_truth, ax)
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["all", "fast"]

@@ -39,6 +39,7 @@ METRICS = {
     "interval_score": "Interval score (dB)",
     "md_mae": "Error of mean TD (dB)",
 }
+SHORT_YEARS = 0.5  # of follow-up, below which a rate says little and least squares less
 HORIZONS = {"all": "any time", "<1": "below 1 year", "1-3": "1 to 3 years", ">=3": "3 years and more"}
 SEVERITIES = {
     "mild": "mild (above \N{MINUS SIGN}6 dB)",

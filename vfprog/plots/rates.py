@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from vfprog.plots.labels import ESTIMATORS, KINDS_OF_EYES
+from vfprog.plots.labels import ESTIMATORS, KINDS_OF_EYES, SHORT_YEARS
 from vfprog.plots.results import Results
 from vfprog.plots.style import MUTED, PALETTE
 
@@ -29,21 +29,31 @@ def draw_rates(results: Results) -> Figure:
 
 
 def plot_shrinkage(rates: pd.DataFrame, ax: Axes) -> Axes:
-    """Rates against least-squares slopes of mean TD, by number of visits; rows of ``rates.csv``."""
-    n = rates["n_visits"]
+    """Rates against least-squares slopes of mean TD, by number of visits; rows of ``rates.csv``.
+
+    Eyes followed for less than ``SHORT_YEARS`` are left out: slopes over weeks run to tens of dB/year.
+    """
+    shown = rates[rates["md_slope"].notna() & (rates["years_followed"] >= SHORT_YEARS)]
+    n = shown["n_visits"]
     groups = {
         f"up to {FEW} visits": n <= FEW,
         f"{FEW + 1} to {MANY - 1}": (n > FEW) & (n < MANY),
         f"{MANY} and more": n >= MANY,
     }
     for colour, (label, chosen) in zip(PALETTE, groups.items(), strict=False):
-        rows = rates[chosen & rates["md_slope"].notna()]
+        rows = shown[chosen]
         if rows.empty:
             continue
         ax.plot(rows["md_slope"], rows["rate"], "o", ms=3, alpha=0.7, color=colour, label=label)
     ax.axline((0, 0), slope=1, color=MUTED, ls=":", lw=1)
-    ax.set(xlabel="Least-squares slope (dB/year)", ylabel="Rate (dB/year)", title="Few visits shrink")
-    if rates["md_slope"].notna().any():
+    ax.set(
+        xlabel="Least-squares slope (dB/year), eyes followed half a year",
+        ylabel="Rate (dB/year)",
+        title="Few visits shrink",
+    )
+    if shown.empty:
+        ax.text(0.5, 0.5, "No eye was followed for half a year.", ha="center", transform=ax.transAxes)
+    else:
         ax.legend()
     return ax
 

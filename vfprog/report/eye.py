@@ -13,7 +13,7 @@ from markupsafe import Markup
 from vfprog import columns as c
 from vfprog.perimetry.criteria import NET_LOCATIONS
 from vfprog.perimetry.weighted_slope import MIN_VISITS
-from vfprog.plots.labels import FORECASTS, LATERALITY
+from vfprog.plots.labels import FORECASTS, LATERALITY, SHORT_YEARS
 from vfprog.plots.results import NUMBER, evenly_spaced
 from vfprog.plots.series import choose_latents, rate_line
 from vfprog.plots.style import FieldKind
@@ -43,7 +43,6 @@ SHRINKAGE = (
     "Rates are drawn towards the population's where visits are few, so the rate of an eye that worsens fast "
     "is understated at first; compare the least-squares slope."
 )
-SHORT_YEARS = 0.5
 SHORT = (
     "All visits lie within half a year. What a field moves in so short a time, as a rate in dB/year, is mostly noise "
     "and wander, in least squares above all: go by what of it lasts."
